@@ -4,25 +4,9 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { build, checkHost, install, root } from './bootstrap.mjs';
 
-const targets = {
-  start: {
-    directory: join(root, 'examples', 'demonstration'),
-    nodeArguments: ['dist/main.js'],
-  },
-  test: {
-    directory: join(root, 'test'),
-    nodeArguments: [
-      '--experimental-vm-modules', // Jest needs it to load ES modules
-      '--disable-warning=ExperimentalWarning',
-      'node_modules/jest/bin/jest.js',
-      '--runInBand', // a test starts many processes of its own: a second one beside it would starve both
-    ],
-  },
-};
-
+const targets = { start, test };
 const [name, ...passedOn] = process.argv.slice(2);
-const target = targets[name];
-if (!target) {
+if (!Object.hasOwn(targets, name)) {
   process.stderr.write(`usage: node scripts/run.mjs ${Object.keys(targets).join('|')} [argument ...]\n`);
   process.exit(2);
 }
@@ -30,14 +14,33 @@ if (!target) {
 checkHost();
 install();
 build();
+await targets[name]();
 
-const child = spawn(process.execPath, [...target.nodeArguments, ...passedOn], {
-  cwd: target.directory,
-  stdio: 'inherit',
-});
-// A terminal sends SIGINT to the whole foreground group, so the child has it already: only wait for the child's end.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => child.kill('SIGTERM'));
-child.on('exit', (code, signal) => {
-  process.exitCode = code ?? 128 + constants.signals[signal];
-});
+/** The demonstration runs in this process, so that a signal sent to it needs nobody to pass it on. */
+async function start() {
+  const main = join(root, 'examples', 'demonstration', 'dist', 'main.js');
+  process.argv.splice(1, process.argv.length - 1, main, ...passedOn);
+  await import(main);
+}
+
+/** Jest needs options of Node, hence a process of its own. */
+function test() {
+  const child = spawn(
+    process.execPath,
+    [
+      '--experimental-vm-modules', // Jest cannot load ES modules without
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'test', 'node_modules', 'jest', 'bin', 'jest.js'),
+      `--config=${join(root, 'test', 'jest.config.js')}`,
+      '--runInBand', // a test starts many processes of its own: a second one beside it would starve both
+      ...passedOn,
+    ],
+    { stdio: 'inherit' },
+  );
+  // A terminal sends SIGINT to the whole foreground group, so Jest has it already: only wait for its end.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + constants.signals[signal];
+  });
+}

@@ -1,0 +1,11 @@
+export * from './descriptor.ts';
+export * as memory from './memory.ts';
+export * from './participants.ts';
+export * from './region.ts';
+export * from './reservation.ts';
+export * from './runtime-directory.ts';
+export * from './shared-file.ts';
+export * from './slot-descriptor.ts';
+export * from './superblock.ts';
+export * from './superblock-descriptor.ts';
+export * from './waiting.ts';

@@ -1,0 +1,297 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { futexWake, isByteWriteLocked, MemlaneError, status, tryLockByte, unlockByte } from '@memlane/linux';
+import { BellRope, Doorbell } from './doorbell.ts';
+import { load, sleepSync, store } from './memory.ts';
+import { BellPush, ParkingSpot, sleepsInThread } from './parking.ts';
+import { runtimeDirectory } from './runtime-directory.ts';
+import type { SharedFile } from './shared-file.ts';
+import { SLOT, SlotState } from './slot-descriptor.ts';
+
+/*
+ * Who is attached to a file, and who is alive, is told by open-file-description locks on single bytes far past its end:
+ * the kernel drops them when the holder dies, whatever way, and they know nothing of pids. No heartbeats, no timeouts.
+ * The slots in the file only describe; a slot whose byte is not locked is nobody's, whatever it says.
+ */
+const LOCK_BASE = 1n << 62n;
+const ATTACH_BYTE = LOCK_BASE;
+const slotByte = (slot: number): bigint => LOCK_BASE + 1024n + BigInt(slot);
+
+/** Attaching takes microseconds; whoever holds the lock longer has been stopped (SIGSTOP, a debugger). */
+const ATTACH_PATIENCE_MS = 10_000;
+
+const WORDS = SLOT.bytes >> 2;
+const STATE = SLOT.fields.state.offset >> 2;
+const GENERATION = SLOT.fields.generation.offset >> 2;
+const BELL = SLOT.fields.bell.offset >> 2;
+const PID = SLOT.fields.pid.offset >> 2;
+const ROLE = SLOT.fields.role.offset >> 2;
+
+/** Where the slots of a file are, and what they need of the mapping. */
+export interface SlotGeometry {
+  /** The head of the mapping as words, slots included. */
+  readonly words: Int32Array;
+  /** Address of the first of these words in this process. */
+  readonly address: number;
+  readonly slotsOffset: number;
+  readonly slotCount: number;
+  readonly fileId: string;
+}
+
+/** The participants of one file, as one attached thread sees them. */
+export class SlotTable {
+  readonly file: SharedFile;
+  readonly words: Int32Array;
+  readonly #geometry: SlotGeometry;
+
+  constructor(file: SharedFile, geometry: SlotGeometry) {
+    this.file = file;
+    this.words = geometry.words;
+    this.#geometry = geometry;
+  }
+
+  get slotCount(): number {
+    return this.#geometry.slotCount;
+  }
+
+  /** Index of a slot's first word. */
+  baseOf(slot: number): number {
+    return (this.#geometry.slotsOffset >> 2) + slot * WORDS;
+  }
+
+  /** Whether a slot has a living owner. One system call. */
+  isAlive(slot: number): boolean {
+    return isByteWriteLocked(this.file.fd, slotByte(slot));
+  }
+
+  /** Process that owns or last owned the slot; for messages to people. */
+  pidOf(slot: number): number {
+    return load(this.words, this.baseOf(slot) + PID);
+  }
+
+  /**
+   * Takes a slot: locks it, finishes everything in the file that names it, and only then becomes visible, so that a
+   * newcomer inherits nothing of a dead predecessor.
+   *
+   * @param recover repairs what is the concern of this kind of file; idempotent, because its caller may die in it.
+   * @throws ERR_MEMLANE_BUSY when the slot has a living owner; ERR_MEMLANE_DELETED; LinuxError.
+   */
+  take(slot: number, role: number, what: string, recover: () => void): Participant {
+    // A description of its own: one does not see its own locks, and each participant must be seen by the others.
+    const own = this.file.reopen('readwrite');
+    try {
+      return withAttachLock(own, () => {
+        own.expectLinked();
+        if (!tryLockByte(own.fd, slotByte(slot)))
+          throw new MemlaneError('ERR_MEMLANE_BUSY', `There is a ${what} already: process ${this.pidOf(slot)}`, {
+            path: this.file.path,
+          });
+        this.#recoverSlot(slot);
+        recover();
+        return this.#enter(slot, role, own);
+      });
+    } catch (error) {
+      own.close();
+      throw error;
+    }
+  }
+
+  /** Wakes everybody who sleeps, so that they look at who is there now. */
+  ringAll(except: number): void {
+    for (let slot = 0; slot < this.slotCount; slot++) {
+      if (slot === except) continue;
+      const peer = new Peer(this, slot);
+      peer.wakeIfParked();
+      peer.close();
+    }
+  }
+
+  /** Path of a slot's bell: beside the file, or in the runtime directory when the file has no name. */
+  bellPath(slot: number, generation: number): string {
+    const { path, anonymous } = this.file;
+    const directory = anonymous || path === undefined ? runtimeDirectory() : dirname(path);
+    return join(directory, `${bellPrefix(this.#geometry.fileId)}${slot}.${generation}`);
+  }
+
+  /** User whose doorbells are answered: the owner of the file. */
+  get owner(): number {
+    return status(this.file.fd).uid;
+  }
+
+  /** Address of a slot's futex word in this process. */
+  bellAddress(slot: number): number {
+    return this.#geometry.address + (this.baseOf(slot) + BELL) * 4;
+  }
+
+  /** Removes the doorbells of the whole file, alive or not: for whoever deletes it. */
+  removeBells(): void {
+    const directory = dirname(this.bellPath(0, 0));
+    const prefix = bellPrefix(this.#geometry.fileId);
+    for (const name of readdirSync(directory))
+      if (name.startsWith(prefix)) rmSync(join(directory, name), { force: true });
+  }
+
+  /** Everything of the slot that a dead owner may have left. Nobody else writes these words while the lock is held. */
+  #recoverSlot(slot: number): void {
+    const base = this.baseOf(slot);
+    rmSync(this.bellPath(slot, load(this.words, base + GENERATION)), { force: true });
+    new ParkingSpot(this.words, base).leave();
+    store(this.words, base + STATE, SlotState.vacant);
+  }
+
+  #enter(slot: number, role: number, own: SharedFile): Participant {
+    const base = this.baseOf(slot);
+    const generation = (load(this.words, base + GENERATION) + 1) & 0x3ffff;
+    // A death between the two leaves a FIFO that no generation names: the next owner's constructor replaces it.
+    const doorbell = new Doorbell(this.bellPath(slot, generation), this.owner);
+    store(this.words, base + GENERATION, generation);
+    store(this.words, base + PID, process.pid);
+    store(this.words, base + ROLE, role);
+    new Float64Array(this.words.buffer, base * 4 + SLOT.fields.attachedAtMs.offset, 1)[0] = Date.now();
+    store(this.words, base + STATE, SlotState.active);
+    return new Participant(this, slot, own, doorbell);
+  }
+}
+
+/** Names of the bells of a file begin with this. */
+export function bellPrefix(fileId: string): string {
+  return `.memlane-bell-${fileId}.`;
+}
+
+/** One taken slot: alive for as long as this object, its thread and its process are. */
+export class Participant {
+  readonly slot: number;
+  readonly doorbell: Doorbell;
+  readonly spot: ParkingSpot;
+  /** The statistics line of the slot; written by this participant alone. Indexes: {@link StatisticsIndex}. */
+  readonly statistics: Float64Array;
+  readonly #table: SlotTable;
+  readonly #own: SharedFile;
+  #left = false;
+
+  constructor(table: SlotTable, slot: number, own: SharedFile, doorbell: Doorbell) {
+    this.#table = table;
+    this.slot = slot;
+    this.#own = own;
+    this.doorbell = doorbell;
+    const base = table.baseOf(slot);
+    this.spot = new ParkingSpot(table.words, base);
+    this.statistics = new Float64Array(table.words.buffer, base * 4 + SLOT.fields.messages.offset, 7);
+  }
+
+  /** Address of the futex word of this participant. */
+  get bellAddress(): number {
+    return this.#table.bellAddress(this.slot);
+  }
+
+  /** Leaves: gives the slot back and wakes those who may wait for what will not come. Idempotent. */
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    const base = this.#table.baseOf(this.slot);
+    this.spot.leave();
+    store(this.#table.words, base + STATE, SlotState.vacant);
+    this.doorbell.close();
+    this.#own.close(); // drops the lock: from here on others may take the slot
+    this.#table.ringAll(this.slot);
+  }
+}
+
+/** Positions in {@link Participant.statistics}. */
+export const StatisticsIndex = {
+  messages: 0,
+  bytes: 1,
+  batches: 2,
+  refusals: 3,
+  parks: 4,
+  rings: 5,
+  highWaterBytes: 6,
+} as const;
+
+/** Another slot, as somebody sees it who waits for its owner or wakes it. */
+export class Peer {
+  readonly #table: SlotTable;
+  readonly #slot: number;
+  readonly #base: number;
+  readonly #push: BellPush;
+  #rope: BellRope | undefined;
+  #ropeGeneration = -1;
+
+  constructor(table: SlotTable, slot: number) {
+    this.#table = table;
+    this.#slot = slot;
+    this.#base = table.baseOf(slot);
+    this.#push = new BellPush(table.words, this.#base);
+  }
+
+  isAlive(): boolean {
+    return this.#table.isAlive(this.#slot);
+  }
+
+  /** Rings the peer if it sleeps and has not been rung for that; returns whether it was. Call after every publish. */
+  wakeIfParked(): boolean {
+    const episode = this.#push.unrungEpisode();
+    if (episode === 0) return false;
+    this.#wake(episode);
+    return true;
+  }
+
+  /**
+   * Calls `listener` from the event loop when the peer's owner is gone.
+   *
+   * @returns false when nobody is there to be watched: then everything that the last owner stored is visible already.
+   */
+  watchDeath(listener: () => void): boolean {
+    const rope = this.#grasp();
+    rope?.watchOwner(() => {
+      this.#release();
+      listener();
+    });
+    return rope !== undefined;
+  }
+
+  close(): void {
+    this.#release();
+  }
+
+  #wake(episode: number): void {
+    this.#push.ring(episode);
+    if (sleepsInThread(episode)) futexWake(this.#table.bellAddress(this.#slot));
+    else this.#grasp()?.pull();
+  }
+
+  /** The peer's bell, opened anew when the slot has changed hands. */
+  #grasp(): BellRope | undefined {
+    const generation = load(this.#table.words, this.#base + GENERATION);
+    if (generation !== this.#ropeGeneration) this.#release();
+    this.#rope ??= BellRope.grasp(this.#table.bellPath(this.#slot, generation), this.#table.owner);
+    this.#ropeGeneration = generation;
+    return this.#rope;
+  }
+
+  #release(): void {
+    this.#rope?.close();
+    this.#rope = undefined;
+  }
+}
+
+/**
+ * Runs `critical` with the attach lock of the file, which attaching, deleting and resizing take.
+ *
+ * @throws ERR_MEMLANE_BUSY when a stopped process holds it for ten seconds; a dead one holds nothing.
+ */
+export function withAttachLock<Result>(own: SharedFile, critical: () => Result): Result {
+  const deadline = performance.now() + ATTACH_PATIENCE_MS;
+  while (!tryLockByte(own.fd, ATTACH_BYTE)) {
+    if (performance.now() > deadline)
+      throw new MemlaneError('ERR_MEMLANE_BUSY', 'Another process has been attaching for ten seconds', {
+        path: own.path,
+      });
+    sleepSync(1);
+  }
+  try {
+    return critical();
+  } finally {
+    unlockByte(own.fd, ATTACH_BYTE);
+  }
+}

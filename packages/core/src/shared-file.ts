@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { constants as fs, linkSync, mkdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  addSeals,
+  allocate,
+  close,
+  constants,
+  createMemoryFile,
+  fromNode,
+  getSeals,
+  LinuxError,
+  linkUnnamed,
+  MemlaneError,
+  O_TMPFILE,
+  open,
+  status,
+  truncate,
+} from '@memlane/linux';
+import type { Access } from './reservation.ts';
+
+/** Which file, for whoever has a name for it and must know whether it is still the same one. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** How much an existing file is trusted. */
+export interface Trust {
+  /** A further user whose files are accepted; besides this one and root. */
+  readonly trustOwner?: number;
+  /** Accept a file that every user may write to. */
+  readonly allowWorldWritable?: boolean;
+}
+
+/** A file that is to be mapped: one open file description, what is known of it, and how it gets and loses its name. */
+export class SharedFile {
+  readonly fd: number;
+  readonly access: Access;
+  readonly identity: FileIdentity;
+  /** undefined for a file without a name: an anonymous one, or a new one until {@link publish}. */
+  path: string | undefined;
+  readonly anonymous: boolean;
+  #closed = false;
+
+  private constructor(fd: number, access: Access, path: string | undefined, anonymous: boolean) {
+    this.fd = fd;
+    this.access = access;
+    this.path = path;
+    this.anonymous = anonymous;
+    const { dev, ino } = status(fd);
+    this.identity = { dev, ino };
+  }
+
+  /**
+   * Opens an existing file, with suspicion: not through a symbolic link, only a regular file, only this user's or
+   * root's, not writable by everybody.
+   *
+   * @throws ERR_MEMLANE_SYMLINK, ERR_MEMLANE_NOT_A_FILE, ERR_MEMLANE_OWNER, ERR_MEMLANE_PERMISSIVE; LinuxError.
+   */
+  static open(path: string, access: Access = 'readwrite', trust: Trust = {}): SharedFile {
+    // O_NONBLOCK: opening a FIFO for reading would wait for its writer for ever.
+    const flags = (access === 'read' ? fs.O_RDONLY : fs.O_RDWR) | fs.O_NOFOLLOW | fs.O_NONBLOCK;
+    let fd: number;
+    try {
+      fd = open(path, flags);
+    } catch (error) {
+      const { code } = error as LinuxError;
+      if (code === 'ELOOP') throw new MemlaneError('ERR_MEMLANE_SYMLINK', 'The path names a symbolic link', { path });
+      if (code === 'EISDIR' || code === 'ENXIO') throw notAFile(path);
+      throw error;
+    }
+    try {
+      checkTrust(fd, path, trust);
+      return new SharedFile(fd, access, path, false);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Creates a file of `length` bytes that has no name yet, space reserved: a creator that dies before {@link publish}
+   * leaves nothing behind, and nobody ever sees a file half made.
+   *
+   * @param directory where it will get its name; created when missing.
+   * @throws LinuxError ENOSPC, EACCES, EROFS.
+   */
+  static createUnnamed(directory: string, length: number, mode = 0o600): SharedFile {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw fromNode(error, directory);
+    }
+    const { fd, temporaryPath } = openUnnamed(directory, mode);
+    try {
+      reserve(fd, length, directory);
+      return new SharedFile(fd, 'readwrite', temporaryPath, false);
+    } catch (error) {
+      close(fd);
+      if (temporaryPath !== undefined) rmSync(temporaryPath, { force: true });
+      throw error;
+    }
+  }
+
+  /**
+   * Creates a memory file of `length` bytes that never has a name. {@link seal} it before handing it on.
+   *
+   * @param name shown in /proc/PID/maps.
+   */
+  static createAnonymous(name: string, length: number): SharedFile {
+    const fd = createMemoryFile(name);
+    try {
+      reserve(fd, length, `memfd:${name}`);
+      return new SharedFile(fd, 'readwrite', undefined, true);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Opens an anonymous file by the path in /proc that its owner gave away.
+   *
+   * @throws ERR_MEMLANE_DELETED when the owner has gone and the path means something else now;
+   *   ERR_MEMLANE_UNSEALED when it could be cut under this process.
+   */
+  static openAnonymous(procPath: string, identity: FileIdentity, access: Access = 'readwrite'): SharedFile {
+    let fd: number;
+    try {
+      fd = open(procPath, access === 'read' ? fs.O_RDONLY : fs.O_RDWR);
+    } catch (error) {
+      if ((error as LinuxError).code !== 'ENOENT') throw error;
+      throw new MemlaneError('ERR_MEMLANE_DELETED', 'The process that holds the anonymous file is gone', {
+        path: procPath,
+      });
+    }
+    const file = new SharedFile(fd, access, undefined, true);
+    try {
+      file.expectIdentity(identity, procPath);
+      if ((getSeals(fd) & constants.F_SEAL_SHRINK) === 0)
+        throw new MemlaneError('ERR_MEMLANE_UNSEALED', 'The anonymous file can still be cut', { path: procPath });
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Bytes of the file now. */
+  get length(): number {
+    return status(this.fd).size;
+  }
+
+  /** Whether the file can no longer be cut by anybody. */
+  get sealed(): boolean {
+    return (getSeals(this.fd) & constants.F_SEAL_SHRINK) !== 0;
+  }
+
+  /** Forbids to shrink, to grow and to add seals, for every holder, for ever. */
+  seal(): void {
+    addSeals(this.fd, constants.F_SEAL_SHRINK | constants.F_SEAL_GROW | constants.F_SEAL_SEAL);
+  }
+
+  /**
+   * Gives the file its name, atomically and complete.
+   *
+   * @throws ERR_MEMLANE_EXISTS when the name is taken: of two creators at once exactly one gets past here.
+   */
+  publish(path: string): void {
+    try {
+      if (this.path === undefined) linkUnnamed(this.fd, path);
+      else {
+        linkSync(this.path, path);
+        unlinkSync(this.path);
+      }
+    } catch (error) {
+      const cause = fromNode(error, path);
+      if (cause instanceof LinuxError && cause.code === 'EEXIST')
+        throw new MemlaneError('ERR_MEMLANE_EXISTS', 'The name is taken', { path, cause });
+      throw cause;
+    }
+    this.path = path;
+  }
+
+  /** A second open file description of the same file: locks taken through it are its own. */
+  reopen(access: Access = this.access): SharedFile {
+    const flags = access === 'read' ? fs.O_RDONLY : fs.O_RDWR;
+    return new SharedFile(open(`/proc/self/fd/${this.fd}`, flags), access, this.path, this.anonymous);
+  }
+
+  /** @throws ERR_MEMLANE_DELETED unless the file still has a name (an anonymous one never needs any). */
+  expectLinked(): void {
+    if (!this.anonymous && status(this.fd).nlink === 0)
+      throw new MemlaneError('ERR_MEMLANE_DELETED', 'The file has been deleted', { path: this.path });
+  }
+
+  /** @throws ERR_MEMLANE_DELETED unless this is the file that `identity` describes. */
+  expectIdentity({ dev, ino }: FileIdentity, path: string): void {
+    if (this.identity.dev !== dev || this.identity.ino !== ino)
+      throw new MemlaneError('ERR_MEMLANE_DELETED', 'Another file has taken its place', { path });
+  }
+
+  /** A path by which another thread, or process of the same pid namespace, can open this very file. */
+  get handoverPath(): string {
+    return this.anonymous || this.path === undefined ? `/proc/${process.pid}/fd/${this.fd}` : this.path;
+  }
+
+  /** Extends the file to `length` bytes with the space reserved. @throws LinuxError ENOSPC, EPERM when sealed. */
+  grow(length: number): void {
+    const before = this.length;
+    if (length > before) allocate(this.fd, before, length - before, this.path);
+  }
+
+  /** Removes the name, if it still means this file. Whoever has it mapped keeps it. */
+  unlink(): void {
+    if (this.path === undefined || this.anonymous) return;
+    const now = statSync(this.path, { throwIfNoEntry: false });
+    if (now !== undefined && now.dev === this.identity.dev && now.ino === this.identity.ino)
+      rmSync(this.path, { force: true });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    close(this.fd);
+  }
+}
+
+function notAFile(path: string): MemlaneError {
+  return new MemlaneError('ERR_MEMLANE_NOT_A_FILE', 'The path does not name a regular file', { path });
+}
+
+function checkTrust(fd: number, path: string, { trustOwner, allowWorldWritable = false }: Trust): void {
+  const { mode, uid } = status(fd);
+  if ((mode & fs.S_IFMT) !== fs.S_IFREG) throw notAFile(path);
+  if (uid !== process.getuid?.() && uid !== 0 && uid !== trustOwner)
+    throw new MemlaneError('ERR_MEMLANE_OWNER', `The file belongs to user ${uid}`, { path });
+  if ((mode & 0o002) !== 0 && !allowWorldWritable)
+    throw new MemlaneError('ERR_MEMLANE_PERMISSIVE', `The file has mode ${(mode & 0o777).toString(8)}`, { path });
+}
+
+/** fallocate where the file system has it; where not, the length alone, as nothing better is to be had. */
+function reserve(fd: number, length: number, path: string): void {
+  try {
+    allocate(fd, 0, length, path);
+  } catch (error) {
+    if (!(error instanceof LinuxError) || error.code !== 'EOPNOTSUPP') throw error;
+    truncate(fd, length, path);
+  }
+}
+
+/** O_TMPFILE; on a file system without it, a temporary name that {@link SharedFile.publish} replaces. */
+function openUnnamed(directory: string, mode: number): { fd: number; temporaryPath?: string } {
+  try {
+    return { fd: open(directory, O_TMPFILE | fs.O_RDWR, mode) };
+  } catch (error) {
+    const { code } = error as LinuxError;
+    if (code !== 'EOPNOTSUPP' && code !== 'EISDIR') throw error;
+    const temporaryPath = join(directory, `.memlane-new-${randomBytes(8).toString('hex')}`);
+    return { fd: open(temporaryPath, fs.O_RDWR | fs.O_CREAT | fs.O_EXCL | fs.O_NOFOLLOW, mode), temporaryPath };
+  }
+}

@@ -1,0 +1,180 @@
+import { futexWait, MemlaneError, systemCalls } from '@memlane/linux';
+import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
+import { ParkKind } from './slot-descriptor.ts';
+
+/**
+ * How to wait for a peer. `spin` and `yield` burn the processor, the latter lets others run; `park` blocks the thread in
+ * the kernel; `event` sleeps in the event loop; `adaptive` looks for a short, capped time and then parks, in the thread
+ * for waitSync() and in the event loop for await.
+ */
+export type WaitStrategy = 'spin' | 'yield' | 'park' | 'event' | 'adaptive';
+
+export const WAIT_STRATEGIES: readonly WaitStrategy[] = ['spin', 'yield', 'park', 'event', 'adaptive'];
+
+/** About what a sleep and a wake-up cost on a machine with idle states: looking longer cannot pay. */
+const ADAPTIVE_SPIN_MS = 0.05;
+const ADAPTIVE_POLL_MS = 0.1;
+/** A spinning `await` lets the event loop turn this often. */
+const SPIN_SLICE_MS = 1;
+/** The longest that a blocked thread does not look at signals, termination, or the death of its peers. */
+const PARK_SLICE_MS = 100;
+/** Looks between two readings of the clock. */
+const LOOKS = 64;
+
+type Condition = () => boolean;
+
+/** Waits on behalf of one participant until a condition that its peers bring about is met. */
+export class Waiter {
+  readonly #participant: Participant;
+  readonly #peers: readonly Peer[];
+  readonly #strategy: WaitStrategy;
+  #keepAlive = true;
+  /** Ends the wait in the event loop that is under way: looks again, or fails. */
+  #settle: ((failure?: unknown) => void) | undefined;
+  #waiting = false;
+
+  constructor(participant: Participant, peers: readonly Peer[], strategy: WaitStrategy) {
+    this.#participant = participant;
+    this.#peers = peers;
+    this.#strategy = strategy;
+  }
+
+  /** Whether a wait in the event loop keeps the process alive. */
+  set keepAlive(value: boolean) {
+    this.#keepAlive = value;
+    if (this.#settle !== undefined) this.#settle();
+  }
+
+  /**
+   * Blocks the thread until the condition is met or the time is over; returns whether it is met.
+   *
+   * @throws ERR_MEMLANE_WAIT_STRATEGY for `event`.
+   */
+  waitSync(condition: Condition, timeoutMs: number): boolean {
+    if (condition()) return true;
+    const deadline = performance.now() + timeoutMs;
+    switch (this.#strategy) {
+      case 'spin':
+        return spin(condition, deadline);
+      case 'yield':
+        return yieldUntil(condition, deadline);
+      case 'park':
+        return this.#park(condition, deadline);
+      case 'adaptive':
+        return (
+          spin(condition, Math.min(deadline, performance.now() + ADAPTIVE_SPIN_MS)) || this.#park(condition, deadline)
+        );
+      default:
+        throw new MemlaneError('ERR_MEMLANE_WAIT_STRATEGY', "waitSync() cannot wait with strategy 'event'");
+    }
+  }
+
+  /**
+   * Resolves when the condition is met.
+   *
+   * @throws ERR_MEMLANE_WAIT_STRATEGY for `park`; ERR_MEMLANE_CONCURRENT while another wait is under way; the signal's
+   *   reason; ERR_MEMLANE_CLOSED when the endpoint is closed meanwhile.
+   */
+  async wait(condition: Condition, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (condition()) return;
+    if (this.#strategy === 'park')
+      throw new MemlaneError('ERR_MEMLANE_WAIT_STRATEGY', "await cannot wait with strategy 'park'");
+    if (this.#waiting) throw new MemlaneError('ERR_MEMLANE_CONCURRENT', 'A wait of this endpoint is under way');
+    this.#waiting = true;
+    try {
+      if (await this.#poll(condition, signal)) return;
+      while (!(await this.#parkInEventLoop(condition, signal)));
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  /** Fails the wait that is under way, if any. */
+  cancel(failure: unknown): void {
+    this.#cancelled = failure;
+    this.#settle?.(failure);
+  }
+
+  #cancelled: unknown;
+
+  /** The part of a wait that looks without sleeping: nothing for `event`, without end for `spin` and `yield`. */
+  async #poll(condition: Condition, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#strategy === 'event') return false;
+    const deadline = this.#strategy === 'adaptive' ? performance.now() + ADAPTIVE_POLL_MS : Number.POSITIVE_INFINITY;
+    do {
+      if (this.#strategy === 'spin' && spin(condition, performance.now() + SPIN_SLICE_MS)) return true;
+      await nextTurn();
+      signal?.throwIfAborted();
+      if (this.#cancelled !== undefined) throw this.#cancelled;
+      if (condition()) return true;
+    } while (performance.now() < deadline);
+    return false;
+  }
+
+  #park(condition: Condition, deadline: number): boolean {
+    const { spot, statistics, bellAddress } = this.#participant;
+    for (;;) {
+      const left = deadline - performance.now();
+      if (left <= 0) return condition();
+      statistics[StatisticsIndex.parks] += 1;
+      const bell = spot.enter(ParkKind.thread);
+      // The second look, after the parked word is visible; and at the end of each slice, which is how a thread learns of
+      // a peer that died between its publish and its ring.
+      if (!condition()) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
+      spot.leave();
+      if (condition()) return true;
+    }
+  }
+
+  /** Sleeps once; resolves to whether the condition is met afterwards. */
+  #parkInEventLoop(condition: Condition, signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const { doorbell, spot, statistics } = this.#participant;
+      const settle = (failure?: unknown): void => {
+        if (this.#settle !== settle) return;
+        this.#settle = undefined;
+        signal?.removeEventListener('abort', aborted);
+        doorbell.ignore();
+        spot.leave();
+        if (failure !== undefined) reject(failure);
+        else resolve(condition());
+      };
+      const aborted = (): void => settle(signal?.reason);
+      const lookAgain = (): void => settle();
+
+      this.#settle = settle;
+      statistics[StatisticsIndex.parks] += 1;
+      spot.enter(ParkKind.eventLoop);
+      signal?.addEventListener('abort', aborted);
+      try {
+        doorbell.listen(lookAgain, this.#keepAlive);
+        for (const peer of this.#peers) peer.watchDeath(lookAgain);
+        // The second look comes last: after the parked word is visible, and after each peer is either watched or known
+        // to be gone with everything it stored.
+        if (condition()) settle();
+      } catch (error) {
+        settle(error);
+      }
+    });
+  }
+}
+
+function spin(condition: Condition, deadline: number): boolean {
+  do {
+    for (let look = 0; look < LOOKS; look++) if (condition()) return true;
+  } while (performance.now() < deadline);
+  return false;
+}
+
+function yieldUntil(condition: Condition, deadline: number): boolean {
+  do {
+    if (condition()) return true;
+    systemCalls.schedYield();
+  } while (performance.now() < deadline);
+  return condition();
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,226 @@
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+
+/** One row of the error table: what happened, and what to do about it. */
+export interface ErrorDescription {
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+/**
+ * Every code that memlane itself throws, with its remedy. Codes are permanent: compare by `error.code`, never by class
+ * or message. docs/errors.md is compared with this table by a test.
+ */
+export const ERROR_CODES = {
+  ERR_MEMLANE_ARGUMENT: {
+    meaning: 'An argument has the wrong type or lies outside its limits.',
+    remedy: 'Pass a value inside the limits that the message names.',
+  },
+  ERR_MEMLANE_BUSY: {
+    meaning: 'The place in the file (a producer, a consumer, the attach lock) is held by somebody who is alive.',
+    remedy: 'Close the other one first, or attach to another ring; a dead holder never causes this.',
+  },
+  ERR_MEMLANE_CLOSED: {
+    meaning: 'The object was closed before this call.',
+    remedy: 'Do not use an object after close(); open or attach it anew.',
+  },
+  ERR_MEMLANE_CONCURRENT: {
+    meaning: 'Two waits were started on one endpoint at the same time.',
+    remedy: 'Await the first before starting the second; use one endpoint a task.',
+  },
+  ERR_MEMLANE_CORRUPT: {
+    meaning: 'A field of the file, or a word that a peer wrote, has a value that no correct program writes.',
+    remedy: 'Remove the file and create it again; find out who else writes to it.',
+  },
+  ERR_MEMLANE_DELETED: {
+    meaning: 'The file was deleted or replaced while it was being attached to.',
+    remedy: 'Open it again by name; the name may now mean a new file.',
+  },
+  ERR_MEMLANE_ENDED: {
+    meaning: 'The producer said end(); this stream takes no more messages.',
+    remedy: 'Attach a new producer to start the next stream.',
+  },
+  ERR_MEMLANE_EXISTS: {
+    meaning: 'The name is taken by another file.',
+    remedy: 'Open it instead (openRing, openOrCreateRing), remove it (removeRing), or choose another name.',
+  },
+  ERR_MEMLANE_KIND: {
+    meaning: 'The file is one of memlane, but of another kind than was asked for.',
+    remedy: 'Open it with the function for its kind.',
+  },
+  ERR_MEMLANE_MESSAGE_TOO_LONG: {
+    meaning: 'The message does not fit the ring, even when the ring is empty.',
+    remedy: 'Create the ring with a larger capacityBytes, or split the message.',
+  },
+  ERR_MEMLANE_NOT_A_FILE: {
+    meaning: 'The path names a directory, a FIFO, a socket or a device, not a regular file.',
+    remedy: 'Pass the path of a regular file.',
+  },
+  ERR_MEMLANE_NOT_MEMLANE: {
+    meaning: 'The file does not begin with the magic number, or its creation never finished.',
+    remedy: 'Check the path; remove the file if it was meant to be one of memlane.',
+  },
+  ERR_MEMLANE_OWNER: {
+    meaning: 'The file belongs to neither this user nor root, so its contents cannot be trusted.',
+    remedy: 'Run as the owner, or name that user in trustOwner if you mean it.',
+  },
+  ERR_MEMLANE_PERMISSIVE: {
+    meaning: 'Every user of the machine may write to the file, so its contents cannot be trusted.',
+    remedy: 'Remove the permission (chmod o-w), or pass allowWorldWritable if you mean it.',
+  },
+  ERR_MEMLANE_PLATFORM: {
+    meaning: 'memlane cannot run on this machine or this Node.js.',
+    remedy: 'Use Linux on x64 or arm64 with Node.js 20.19 or later.',
+  },
+  ERR_MEMLANE_READ_ONLY: {
+    meaning: 'The call would write, but the region or file was opened with read access.',
+    remedy: "Open it with access 'readwrite'.",
+  },
+  ERR_MEMLANE_SIGNATURE: {
+    meaning: 'The file was made by a build whose layout differs from this one, though the version number is the same.',
+    remedy: 'Use the same build on both sides, or remove the file and create it again.',
+  },
+  ERR_MEMLANE_SYMLINK: {
+    meaning: 'The last part of the path is a symbolic link, which could lead to a file that somebody else chose.',
+    remedy: 'Pass the path of the file itself (realpath).',
+  },
+  ERR_MEMLANE_TOO_LARGE: {
+    meaning: 'This Node.js cannot address that much in one region.',
+    remedy: 'Map a smaller window (offset, length), or use Node.js 22 or later.',
+  },
+  ERR_MEMLANE_TRUNCATED: {
+    meaning: 'The file is shorter than its header says, or than the part that was asked for.',
+    remedy: 'Find out who cut it; remove it and create it again.',
+  },
+  ERR_MEMLANE_UNSEALED: {
+    meaning: 'The anonymous file is not sealed against shrinking, so whoever sent it could cut it under this process.',
+    remedy: 'Make it with createAnonymousRing or Region.createAnonymous, which seal it.',
+  },
+  ERR_MEMLANE_VERSION: {
+    meaning: 'The file has another layout version than this build understands.',
+    remedy: 'Upgrade the older side, or remove the file and create it again.',
+  },
+  ERR_MEMLANE_WAIT_STRATEGY: {
+    meaning: 'The wait strategy cannot be used this way: park blocks the thread, event needs the event loop.',
+    remedy: "Use 'adaptive', or 'park' with waitSync() and 'event' with await.",
+  },
+} as const;
+
+/** A permanent error code of memlane. */
+export type MemlaneErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * An error of memlane's own: misuse, a file it will not trust, a peer that lies.
+ *
+ * @example
+ * try { openRing('orders'); } catch (error) { if (error.code === 'ERR_MEMLANE_VERSION') upgrade(); else throw error; }
+ */
+export class MemlaneError extends Error {
+  override readonly name: string = 'MemlaneError';
+  /** Permanent code; the key into {@link ERROR_CODES}. */
+  readonly code: MemlaneErrorCode;
+  /** What to do about it. */
+  readonly remedy: string;
+  /** The file concerned, where there is one. */
+  readonly path: string | undefined;
+  /** The header field or shared word that is wrong, for ERR_MEMLANE_CORRUPT. */
+  readonly field: string | undefined;
+
+  constructor(
+    code: MemlaneErrorCode,
+    detail: string,
+    where: { path?: string | undefined; field?: string; cause?: unknown } = {},
+  ) {
+    const { remedy }: ErrorDescription = ERROR_CODES[code];
+    super(
+      `${detail}${where.path === undefined ? '' : ` (${where.path})`}. ${remedy}`,
+      'cause' in where ? { cause: where.cause } : {},
+    );
+    this.code = code;
+    this.remedy = remedy;
+    this.path = where.path;
+    this.field = where.field;
+  }
+}
+
+/** Throws ERR_MEMLANE_ARGUMENT naming the argument, its value and the limit. */
+export function throwArgument(name: string, value: unknown, limit: string): never {
+  throw new MemlaneError('ERR_MEMLANE_ARGUMENT', `${name} is ${describe(value)}, but must be ${limit}`);
+}
+
+/** Returns `value` when it is an integer in [min, max]; throws ERR_MEMLANE_ARGUMENT otherwise. */
+export function checkInteger(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+    throwArgument(name, value, `an integer from ${min} to ${max}`);
+  return value as number;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'object' && value !== null) return `of type ${value.constructor?.name ?? 'object'}`;
+  return String(value);
+}
+
+/** What to do about the refusals of the kernel that users of memlane meet. Compared with docs/errors.md by a test. */
+export const SYSTEM_REMEDIES = {
+  EACCES: 'This user lacks the permission: check owner and mode of the file and of every folder above it.',
+  EAGAIN: 'A limit of the system is reached for now: try again, or raise the limit (ulimit -l for locked memory).',
+  EDQUOT: "The user's disk quota is used up: free space or raise the quota.",
+  EEXIST: 'The name is taken: choose another or remove it.',
+  EINVAL: 'The kernel or the file system does not support this call with these arguments.',
+  EIO: 'The device failed to read or write: look into the kernel log.',
+  EMFILE: 'This process has too many open files: raise the limit (ulimit -n).',
+  ENFILE: 'The system has too many open files: raise fs.file-max.',
+  ENOENT: 'Nothing has that name: create it first, or check the path.',
+  ENOMEM:
+    'No memory or too many mappings: free memory, raise vm.max_map_count, or check the memory limit of the container.',
+  ENOSPC:
+    'The file system is full; in a container /dev/shm is 64 MB unless --shm-size says more: free space, enlarge it, or use another path.',
+  ENOTDIR: 'A part of the path is not a folder.',
+  EOPNOTSUPP: 'The file system does not support this call: use another one (tmpfs, ext4, xfs).',
+  EPERM: 'The file is sealed, immutable or protected by another rule: see lsattr and the seals of the file.',
+  EROFS: 'The file system is mounted read-only: use another path, or open with read access.',
+} as const;
+
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
+);
+
+/**
+ * The kernel refused: one system call, its errno, and what to do.
+ *
+ * @example
+ * try { createRing('big', { capacityBytes: 1 << 30 }); }
+ * catch (error) { if (error.code === 'ENOSPC') console.error(error.remedy); }
+ */
+export class LinuxError extends Error {
+  override readonly name: string = 'LinuxError';
+  /** The errno's name, 'ENOSPC' for example. */
+  readonly code: string;
+  /** The positive errno of Linux. */
+  readonly errno: number;
+  /** The system call that failed. */
+  readonly syscall: string;
+  readonly path: string | undefined;
+  readonly remedy: string | undefined;
+
+  constructor(syscall: string, errno: number, path?: string) {
+    const code = ERRNO_NAMES.get(errno) ?? `E${errno}`;
+    const text = getSystemErrorMap().get(-errno)?.[1] ?? 'the system refused';
+    const remedy = (SYSTEM_REMEDIES as Record<string, string>)[code];
+    super(
+      `${syscall} failed: ${code}, ${text}${path === undefined ? '' : ` (${path})`}.${remedy === undefined ? '' : ` ${remedy}`}`,
+    );
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    this.path = path;
+    this.remedy = remedy;
+  }
+}
+
+/** Returns the result of a system call from the table, or throws its refusal as a {@link LinuxError}. */
+export function orThrow(result: number, syscall: string, path?: string): number {
+  if (result < 0) throw new LinuxError(syscall, -result, path);
+  return result;
+}

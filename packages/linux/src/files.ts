@@ -1,0 +1,104 @@
+import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
+import { AT_FDCWD, AT_SYMLINK_FOLLOW, F_ADD_SEALS, F_GET_SEALS, MFD_ALLOW_SEALING, MFD_CLOEXEC } from './constants.ts';
+import { LinuxError, orThrow } from './errors.ts';
+import { systemCalls } from './system-calls.ts';
+
+/** `__O_TMPFILE | O_DIRECTORY`; the second part differs between the architectures, so Node is asked for it. */
+export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
+
+/**
+ * Opens a file with `open(2)` flags. Always close-on-exec; Node closes it when the worker thread that opened it is
+ * terminated, which it would not do for a descriptor that came from the table of system calls.
+ *
+ * @throws LinuxError with the errno of open.
+ */
+export function open(path: string, flags: number, mode = 0o600): number {
+  try {
+    return openSync(path, flags, mode);
+  } catch (error) {
+    throw fromNode(error, path);
+  }
+}
+
+/** Closes a descriptor of {@link open}. */
+export function close(fd: number): void {
+  closeSync(fd);
+}
+
+/** Status of an open file: sizes as Numbers, exact up to 2^53. */
+export function status(fd: number): Stats {
+  try {
+    return fstatSync(fd);
+  } catch (error) {
+    throw fromNode(error);
+  }
+}
+
+/** Turns an error of `node:fs` into a LinuxError; anything else is returned as it is. */
+export function fromNode(error: unknown, path?: string): unknown {
+  const { errno, syscall } = error as { errno?: unknown; syscall?: unknown };
+  if (typeof errno !== 'number' || typeof syscall !== 'string') return error;
+  return new LinuxError(syscall, Math.abs(errno), path);
+}
+
+/**
+ * Reserves space on the file system for a range and extends the file to hold it: a full file system is ENOSPC here
+ * instead of SIGBUS at the first store.
+ *
+ * @throws LinuxError ENOSPC, EDQUOT, EOPNOTSUPP.
+ */
+export function allocate(fd: number, offset: number, length: number, path?: string): void {
+  for (;;) {
+    const result = systemCalls.fallocate(fd, 0, offset, length);
+    if (result !== -EINTR) {
+      orThrow(result, 'fallocate', path);
+      return;
+    }
+  }
+}
+
+const EINTR = 4;
+
+/** Sets the length of a file without reserving space. */
+export function truncate(fd: number, length: number, path?: string): void {
+  orThrow(systemCalls.ftruncate(fd, length), 'ftruncate', path);
+}
+
+/**
+ * Gives a file without a name (O_TMPFILE) its name, atomically.
+ *
+ * @throws LinuxError EEXIST when the name is taken.
+ */
+export function linkUnnamed(fd: number, path: string): void {
+  // The /proc path with AT_SYMLINK_FOLLOW, because AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH.
+  orThrow(systemCalls.linkat(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW), 'linkat', path);
+}
+
+/**
+ * Creates an anonymous memory file that can be sealed, and returns a descriptor that Node owns.
+ *
+ * The kernel's descriptor is opened a second time through /proc and closed: see {@link open}.
+ */
+export function createMemoryFile(name: string): number {
+  const raw = orThrow(systemCalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create');
+  try {
+    return open(`/proc/self/fd/${raw}`, constants.O_RDWR);
+  } finally {
+    systemCalls.close(raw);
+  }
+}
+
+/** Adds seals (F_SEAL_*) to a memory file. */
+export function addSeals(fd: number, seals: number): void {
+  orThrow(systemCalls.fcntl(fd, F_ADD_SEALS, seals), 'fcntl(F_ADD_SEALS)');
+}
+
+/** The seals of a file; 0 for a file that cannot have any. */
+export function getSeals(fd: number): number {
+  return Math.max(0, systemCalls.fcntl(fd, F_GET_SEALS, 0));
+}
+
+/** Creates a FIFO. @throws LinuxError EEXIST, EACCES, EROFS. */
+export function makeFifo(path: string, mode = 0o600): void {
+  orThrow(systemCalls.mkfifo(path, mode), 'mkfifo', path);
+}

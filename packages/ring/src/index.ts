@@ -1,0 +1,19 @@
+export { Consumer, type Message } from './consumer.ts';
+export type { EndpointOptions, WaitOptions } from './endpoint.ts';
+export { Action, FULL, type Handler, type RecordView } from './lane.ts';
+export { Producer, type WriteOptions } from './producer.ts';
+export {
+  attachRing,
+  type CreateRingOptions,
+  createAnonymousRing,
+  createRing,
+  type EndpointStatistics,
+  type OpenRingOptions,
+  openOrCreateRing,
+  openRing,
+  Ring,
+  type RingDescriptor,
+  type RingStatistics,
+  removeRing,
+} from './ring.ts';
+export type { RingShape } from './ring-file.ts';

@@ -1,0 +1,311 @@
+import { memory } from '@memlane/core';
+import { MemlaneError, throwArgument } from '@memlane/linux';
+import { CURSOR, LANE } from './lane-descriptor.ts';
+import { advance, distance, indexOf, type Position } from './position.ts';
+import { HEADER_BYTES, RECORD, recordBytes } from './record-descriptor.ts';
+
+/*
+ * A lane is a byte ring with one writer. The writer fills records beyond `published`, where nobody looks, and publishes
+ * them by one store of the new position; the reader handles what lies between its `consumed` and `published`, and gives
+ * the space back by one store of its own. Each side keeps a copy of the other's position and loads it again only when
+ * the copy is used up (the cached-position queue of Lee, Bu and Chandranmenon's MCRingBuffer, 2010).
+ *
+ * Who may die where: before the store of a position its new records or its progress do not exist for anybody; after it,
+ * they are complete. There is no third state, hence nothing to repair: a successor begins at the stored position.
+ */
+
+const PUBLISHED = LANE.fields.published.offset >> 2;
+const ENDED = LANE.fields.ended.offset >> 2;
+const CONSUMED = (LANE.bytes + CURSOR.fields.consumed.offset) >> 2;
+const TYPE = RECORD.fields.type.offset >> 2;
+
+/** Returned by a claim for which there is no room now. */
+export const FULL = -1;
+
+/** The data of a lane, mapped twice back to back: five views of the same bytes, all indexed from its beginning. */
+export interface RecordView {
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly data: DataView;
+  readonly buffer: Buffer;
+}
+
+/** The memory of one lane. */
+export interface LaneMemory {
+  /** The head of the mapping as words. */
+  readonly words: Int32Array;
+  /** Index of the lane's first word. */
+  readonly base: number;
+  readonly view: RecordView;
+  readonly capacityBytes: number;
+}
+
+/** What a poll handler may ask for; the verbs are those of Agrona's ControlledMessageHandler. */
+export const Action = {
+  /** Go on. The same as returning nothing. */
+  CONTINUE: 0,
+  /** Stop after this record. */
+  BREAK: 1,
+  /** Give the space of everything up to and including this record back now, then go on. */
+  COMMIT: 2,
+  /** Stop before this record: it will come again. */
+  ABORT: 3,
+} as const;
+export type Action = (typeof Action)[keyof typeof Action];
+
+/** Handles one record in place. The memory is the record's until the handler's poll advances. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one
+export type Handler = (view: RecordView, offset: number, length: number, type: number) => Action | void;
+
+/** The writing side of a lane. One at a time; {@link Producer} sees to that. */
+export class LaneWriter {
+  readonly #words: Int32Array;
+  readonly #base: number;
+  readonly #i32: Int32Array;
+  readonly #capacity: number;
+  readonly #mask: number;
+  /** Longest payload; -1 once closed, which makes every claim take the path that says so. */
+  #maxLength: number;
+  #closedBy: 'ERR_MEMLANE_CLOSED' | 'ERR_MEMLANE_ENDED' = 'ERR_MEMLANE_CLOSED';
+  /** End of the last claim. */
+  #claimed: Position;
+  /** What the shared word says. */
+  #published: Position;
+  /** Position that no claim may pass: the reader's, as last loaded, and one capacity. */
+  #limit: Position;
+  /** Records and payload bytes claimed since the last publish. */
+  claimedRecords = 0;
+  claimedBytes = 0;
+  /** Largest backlog met when the reader's position was loaded. */
+  highWaterBytes = 0;
+
+  constructor({ words, base, view, capacityBytes }: LaneMemory) {
+    this.#words = words;
+    this.#base = base;
+    this.#i32 = view.i32;
+    this.#capacity = capacityBytes;
+    this.#mask = capacityBytes - 1;
+    this.#maxLength = capacityBytes - HEADER_BYTES;
+    this.#published = memory.load(words, base + PUBLISHED) as Position;
+    this.#claimed = this.#published;
+    this.#limit = this.#published;
+  }
+
+  /**
+   * Claims a record: writes its header and returns the offset of its payload in the view, or {@link FULL}.
+   *
+   * The whole path in one function: what it touches of the shared words is at most one load, in #hasRoomUpTo.
+   */
+  claim(length: number, type: number): number {
+    if (length >>> 0 !== length || length > this.#maxLength) this.#refuse(length);
+    const claimed = this.#claimed;
+    const end = advance(claimed, recordBytes(length));
+    if (distance(end, this.#limit) > 0 && !this.#hasRoomUpTo(end)) return FULL;
+    const index = indexOf(claimed, this.#mask);
+    const i32 = this.#i32;
+    i32[index >> 2] = length;
+    i32[(index >> 2) + TYPE] = type;
+    this.#claimed = end;
+    this.claimedRecords += 1;
+    this.claimedBytes += length;
+    return index + HEADER_BYTES;
+  }
+
+  /** Makes every claim since the last publish visible; returns whether there was any. */
+  publish(): boolean {
+    const claimed = this.#claimed;
+    if (claimed === this.#published) return false;
+    this.#published = claimed;
+    // pairs with: load in LaneReader.#refresh. without it: the reader could see the position before the payload.
+    memory.store(this.#words, this.#base + PUBLISHED, claimed);
+    this.claimedRecords = 0;
+    this.claimedBytes = 0;
+    return true;
+  }
+
+  /** Forgets every claim since the last publish. */
+  abort(): void {
+    this.#claimed = this.#published;
+    this.claimedRecords = 0;
+    this.claimedBytes = 0;
+  }
+
+  /** Whether a record of `length` payload bytes would find room now. */
+  hasRoomFor(length: number): boolean {
+    return this.#hasRoomUpTo(advance(this.#claimed, recordBytes(length)));
+  }
+
+  /** Whether the lane ends here, or goes on again. */
+  set ended(value: boolean) {
+    // pairs with: load in LaneReader.isDrained. without it: the reader could take the end for before the last record.
+    memory.store(this.#words, this.#base + ENDED, value ? 1 : 0);
+  }
+
+  /** Makes every further claim throw that error. */
+  close(code: 'ERR_MEMLANE_CLOSED' | 'ERR_MEMLANE_ENDED'): void {
+    this.abort();
+    this.#maxLength = -1;
+    this.#closedBy = code;
+  }
+
+  get maxLength(): number {
+    return this.#maxLength;
+  }
+
+  #hasRoomUpTo(end: Position): boolean {
+    // pairs with: store in LaneReader.release. without it: the writer could overwrite what is still being read.
+    const consumed = memory.load(this.#words, this.#base + CONSUMED) as Position;
+    const backlog = distance(this.#published, consumed);
+    if (backlog < 0 || backlog > this.#capacity) throw lied('consumed', consumed);
+    if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
+    this.#limit = advance(consumed, this.#capacity);
+    return distance(end, this.#limit) <= 0;
+  }
+
+  #refuse(length: number): never {
+    if (this.#maxLength < 0) throw new MemlaneError(this.#closedBy, 'The producer takes no more messages');
+    if (!Number.isSafeInteger(length) || length < 0)
+      throwArgument('length', length, `an integer from 0 to ${this.#maxLength}`);
+    throw new MemlaneError(
+      'ERR_MEMLANE_MESSAGE_TOO_LONG',
+      `The message has ${length} bytes, but the longest that fits is ${this.#maxLength}`,
+    );
+  }
+}
+
+/** The reading side of a lane, through one cursor. One at a time; {@link Consumer} sees to that. */
+export class LaneReader {
+  readonly #words: Int32Array;
+  readonly #base: number;
+  readonly #view: RecordView;
+  readonly #capacity: number;
+  readonly #mask: number;
+  /** End of the last record that has been handled. */
+  #position: Position;
+  /** What the shared word says. */
+  #consumed: Position;
+  /** The writer's position, as last loaded. */
+  #published: Position;
+  /** Records and payload bytes handled since the last release. */
+  handledRecords = 0;
+  handledBytes = 0;
+  /** Largest backlog met when the writer's position was loaded. */
+  highWaterBytes = 0;
+
+  constructor({ words, base, view, capacityBytes }: LaneMemory) {
+    this.#words = words;
+    this.#base = base;
+    this.#view = view;
+    this.#capacity = capacityBytes;
+    this.#mask = capacityBytes - 1;
+    this.#consumed = memory.load(words, base + CONSUMED) as Position;
+    this.#position = this.#consumed;
+    this.#published = this.#consumed;
+  }
+
+  /**
+   * Hands up to `limit` records to `handler`; returns how many were handled. The caller releases afterwards.
+   *
+   * A handler that throws leaves its own record unhandled and those before it handled: progress is kept record by record
+   * in a field, so that no `try` is needed.
+   */
+  poll(handler: Handler, limit: number): number {
+    let position = this.#position;
+    if (position === this.#published && !this.#refresh()) return 0;
+    const published = this.#published;
+    const view = this.#view;
+    const i32 = view.i32;
+    const mask = this.#mask;
+    let count = 0;
+    while (position !== published && count < limit) {
+      const index = indexOf(position, mask);
+      const length = i32[index >> 2];
+      const end = advance(position, recordBytes(length));
+      if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw lied('length', length);
+      const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
+      if (action === Action.ABORT) break;
+      position = end;
+      this.#position = end;
+      this.handledRecords += 1;
+      this.handledBytes += length;
+      count += 1;
+      if (action === Action.BREAK) break;
+      if (action === Action.COMMIT) this.release();
+    }
+    return count;
+  }
+
+  /** Offset of the payload of the next record, or -1; {@link lengthAt} and {@link typeAt} tell the rest. */
+  peek(): number {
+    if (this.#position === this.#published && !this.#refresh()) return -1;
+    const offset = indexOf(this.#position, this.#mask) + HEADER_BYTES;
+    const length = this.lengthAt(offset);
+    if (length >>> 0 > this.#capacity || distance(this.#published, advance(this.#position, recordBytes(length))) < 0)
+      throw lied('length', length);
+    return offset;
+  }
+
+  lengthAt(offset: number): number {
+    return this.#view.i32[(offset - HEADER_BYTES) >> 2];
+  }
+
+  typeAt(offset: number): number {
+    return this.#view.i32[((offset - HEADER_BYTES) >> 2) + TYPE];
+  }
+
+  /** Counts the record that {@link peek} found, of `length` payload bytes, as handled. */
+  pass(length: number): void {
+    this.#position = advance(this.#position, recordBytes(length));
+    this.handledRecords += 1;
+    this.handledBytes += length;
+  }
+
+  /** Gives the space of what has been handled back to the writer; returns whether there was any. */
+  release(): boolean {
+    const position = this.#position;
+    if (position === this.#consumed) return false;
+    this.#consumed = position;
+    // pairs with: load in LaneWriter.#hasRoomUpTo. without it: the writer could overwrite before the reads are done.
+    memory.store(this.#words, this.#base + CONSUMED, position);
+    return true;
+  }
+
+  /** Bytes handled but not given back. */
+  get unreleasedBytes(): number {
+    return distance(this.#position, this.#consumed);
+  }
+
+  /** Whether the last load of the writer's position has been used up. */
+  get atBatchEnd(): boolean {
+    return this.#position === this.#published;
+  }
+
+  /** Whether there is a record to read. */
+  hasRecord(): boolean {
+    return this.#position !== this.#published || this.#refresh();
+  }
+
+  /** Whether the writer has said that no more will come, and everything before that has been handled. */
+  isDrained(): boolean {
+    // The end first, then the position: whoever sees the end sees all that was published before it.
+    // pairs with: store in LaneWriter.ended. without it: records published before the end could be missed.
+    return memory.load(this.#words, this.#base + ENDED) === 1 && !this.hasRecord();
+  }
+
+  #refresh(): boolean {
+    // pairs with: store in LaneWriter.publish. without it: payloads could be read before they are written.
+    const published = memory.load(this.#words, this.#base + PUBLISHED) as Position;
+    const backlog = distance(published, this.#consumed);
+    if (backlog < 0 || backlog > this.#capacity || distance(published, this.#position) < 0)
+      throw lied('published', published);
+    if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
+    this.#published = published;
+    return published !== this.#position;
+  }
+}
+
+/** The error for a shared word or record header that a correct peer never writes. */
+function lied(field: string, value: number): MemlaneError {
+  return new MemlaneError('ERR_MEMLANE_CORRUPT', `A peer has written ${value} into ${field}`, { field });
+}

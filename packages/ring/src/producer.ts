@@ -1,0 +1,181 @@
+import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
+import { throwArgument } from '@memlane/linux';
+import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
+import { FULL, type LaneMemory, LaneWriter, type RecordView } from './lane.ts';
+
+/** What a written message may be told. */
+export interface WriteOptions extends WaitOptions {
+  /** A 32-bit number of the user's that travels with the message. Default 0. */
+  readonly type?: number;
+}
+
+/**
+ * The writing end of a ring. One a ring at a time, used by one thread; any number of successors.
+ *
+ * A message is visible, whole and in order, from commit() on, and survives the death of its producer from then on.
+ *
+ * @example
+ * const offset = producer.tryClaim(16, ORDER);
+ * if (offset !== FULL) {
+ *   producer.view.f64[offset >> 3] = price;
+ *   producer.view.f64[(offset >> 3) + 1] = quantity;
+ *   producer.commit();
+ * }
+ */
+export class Producer extends Endpoint {
+  /** The lane's memory; claims are offsets into it. Write only what has been claimed. */
+  readonly view: RecordView;
+  /** Longest message, in bytes. */
+  readonly maxMessageBytes: number;
+  readonly #lane: LaneWriter;
+  #ended = false;
+  /** Writes that wait for room, and the end of the last of them. */
+  #queued = 0;
+  #lastQueued: Promise<void> = Promise.resolve();
+
+  constructor(
+    table: SlotTable,
+    participant: Participant,
+    peerSlot: number,
+    lane: LaneMemory,
+    options: EndpointOptions,
+    onClose: (endpoint: Endpoint) => void,
+  ) {
+    super(table, participant, peerSlot, options, onClose);
+    this.#lane = new LaneWriter(lane);
+    this.view = lane.view;
+    this.maxMessageBytes = this.#lane.maxLength;
+  }
+
+  /**
+   * Claims a record of `length` bytes and returns the offset of its payload in {@link view}, or {@link FULL} (-1).
+   *
+   * The payload is 8-byte aligned and contiguous; it holds whatever was there before. Several claims may be made before
+   * one commit(): that is a batch. Does not block, does not allocate.
+   *
+   * @throws ERR_MEMLANE_MESSAGE_TOO_LONG, ERR_MEMLANE_ARGUMENT, ERR_MEMLANE_CLOSED, ERR_MEMLANE_ENDED;
+   *   ERR_MEMLANE_CORRUPT when the consumer has written a position that cannot be.
+   */
+  tryClaim(length: number, type = 0): number {
+    const offset = this.#lane.claim(length, type);
+    if (offset === FULL) this.#refused();
+    return offset;
+  }
+
+  /** Makes every claim since the last commit visible, and wakes the consumer if it sleeps. Does not block. */
+  commit(): void {
+    const lane = this.#lane;
+    const records = lane.claimedRecords;
+    const bytes = lane.claimedBytes;
+    if (!lane.publish()) return;
+    const statistics = this.statistics;
+    statistics[StatisticsIndex.messages] += records;
+    statistics[StatisticsIndex.bytes] += bytes;
+    statistics[StatisticsIndex.batches] += 1;
+    this.wakePeer();
+  }
+
+  /** Forgets every claim since the last commit. */
+  abort(): void {
+    this.#lane.abort();
+  }
+
+  /**
+   * Writes one message if there is room; returns whether it did. Claims made before are committed with it.
+   *
+   * @throws as {@link tryClaim}.
+   */
+  tryWrite(message: Uint8Array | string, type = 0): boolean {
+    if (typeof message === 'string') {
+      const offset = this.tryClaim(Buffer.byteLength(message), type);
+      if (offset === FULL) return false;
+      this.view.buffer.write(message, offset, 'utf8');
+    } else {
+      if (!(message instanceof Uint8Array)) throwArgument('message', message, 'a Uint8Array, a Buffer or a string');
+      const offset = this.tryClaim(message.length, type);
+      if (offset === FULL) return false;
+      this.view.u8.set(message, offset);
+    }
+    this.commit();
+    return true;
+  }
+
+  /**
+   * Writes one message, waiting for room as long as it takes. Writes that were begun one after the other arrive in that
+   * order, awaited or not.
+   *
+   * @throws (rejects) the signal's reason, with nothing written; otherwise as {@link tryWrite}.
+   */
+  async write(message: Uint8Array | string, { type = 0, signal }: WriteOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#queued === 0 && this.tryWrite(message, type)) return;
+    const length = typeof message === 'string' ? Buffer.byteLength(message) : message.length;
+    const before = this.#lastQueued;
+    let done: (value: Promise<void>) => void = () => {};
+    this.#queued += 1;
+    this.#lastQueued = new Promise((resolve) => {
+      done = resolve;
+    });
+    try {
+      await abortable(before, signal);
+      while (!this.tryWrite(message, type)) await this.waiter.wait(() => this.#lane.hasRoomFor(length), signal);
+    } finally {
+      this.#queued -= 1;
+      done(before); // not at once: an aborted write must not let the next one overtake those before it
+    }
+  }
+
+  /**
+   * Blocks this thread until a message of `length` bytes would find room; returns whether it would.
+   *
+   * Commit first: what has only been claimed is room that the consumer cannot give back.
+   *
+   * @throws ERR_MEMLANE_WAIT_STRATEGY, ERR_MEMLANE_CLOSED.
+   */
+  waitSync(timeoutMs: number = Number.POSITIVE_INFINITY, length = 0): boolean {
+    this.expectOpen();
+    return this.waiter.waitSync(() => this.#lane.hasRoomFor(length), timeoutMs);
+  }
+
+  /** Resolves when a message of `length` bytes would find room. @throws (rejects) as {@link waitSync}; the signal's reason. */
+  async wait({ signal, length = 0 }: WaitOptions & { readonly length?: number } = {}): Promise<void> {
+    this.expectOpen();
+    await this.waiter.wait(() => this.#lane.hasRoomFor(length), signal);
+  }
+
+  /**
+   * Says that no more will come: commits, and ends the consumer's iteration once it has read everything. A new producer
+   * may attach later and begins anew. Idempotent.
+   */
+  end(): void {
+    this.expectOpen();
+    if (this.#ended) return;
+    this.#ended = true;
+    this.commit();
+    this.#lane.close('ERR_MEMLANE_ENDED');
+    this.#lane.ended = true;
+    this.wakePeer();
+  }
+
+  override close(): void {
+    this.#lane.close('ERR_MEMLANE_CLOSED');
+    super.close();
+  }
+
+  #refused(): void {
+    const statistics = this.statistics;
+    statistics[StatisticsIndex.refusals] += 1;
+    if (this.#lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])
+      statistics[StatisticsIndex.highWaterBytes] = this.#lane.highWaterBytes;
+  }
+}
+
+/** The promise, or the signal's reason when that comes first. */
+function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason);
+    signal.addEventListener('abort', aborted, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+  });
+}

@@ -1,0 +1,30 @@
+/**
+ * One record in the data of a lane: a header, the payload, and padding to the next multiple of eight bytes. The data is
+ * mapped twice back to back, so a record that wraps around the end is contiguous all the same; there is no padding
+ * record, and nothing in a record says whether it is published: the lane's position does.
+ *
+ * ```text
+ *        0               4
+ *    0  | length        | type          |
+ *    8  | payload ...
+ * ```
+ */
+export const RECORD = {
+  name: 'record',
+  bytes: 8,
+  fields: {
+    length: { type: 'i32', offset: 0, meaning: 'bytes of payload' },
+    type: { type: 'i32', offset: 4, meaning: "the user's; memlane gives it no meaning" },
+  },
+} as const;
+
+/** Bytes before the payload. */
+export const HEADER_BYTES: number = RECORD.bytes;
+
+/** Records begin at multiples of this, so that payloads are aligned for every type of view. */
+export const ALIGNMENT = 8;
+
+/** Bytes that a record of `length` payload bytes takes in the lane. */
+export function recordBytes(length: number): number {
+  return HEADER_BYTES + ((length + (ALIGNMENT - 1)) & -ALIGNMENT);
+}

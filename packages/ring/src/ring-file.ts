@@ -1,0 +1,174 @@
+import {
+  corrupt,
+  FileKind,
+  memory,
+  Region,
+  readSuperblock,
+  type SharedFile,
+  SlotTable,
+  SUPERBLOCK,
+  writeSuperblock,
+} from '@memlane/core';
+import { checkInteger, MemlaneError, PAGE_SIZE, throwArgument } from '@memlane/linux';
+import type { LaneMemory, RecordView } from './lane.ts';
+import { CURSOR, LANE } from './lane-descriptor.ts';
+import { ALIGNMENT } from './record-descriptor.ts';
+import {
+  HEAD_BYTES,
+  RING_HEADER,
+  RING_SIGNATURE,
+  type RingGeometry,
+  ringGeometry,
+  Topology,
+} from './ring-descriptor.ts';
+
+/** What the creator of a ring decides. */
+export interface RingShape {
+  /** Data bytes; a power of two, at least 4 KiB and one page, at most 1 GiB. Default 1 MiB. */
+  readonly capacityBytes?: number;
+  /** Where the positions begin, a multiple of 8; for tests of what happens when they wrap. Default 0. */
+  readonly startPosition?: number;
+}
+
+export const MIN_CAPACITY_BYTES: number = Math.max(4096, PAGE_SIZE);
+/** Positions are compared by their difference as a signed 32-bit number, which this keeps far from its limit. */
+export const MAX_CAPACITY_BYTES: number = 2 ** 30;
+const DEFAULT_CAPACITY_BYTES = 2 ** 20;
+
+const header = RING_HEADER.fields;
+const at = (field: { offset: number }): number => SUPERBLOCK.bytes + field.offset;
+const PUBLISHED = LANE.fields.published.offset >> 2;
+const CONSUMED = (LANE.bytes + CURSOR.fields.consumed.offset) >> 2;
+
+/** A ring file, mapped: its slots and the memory of its lane. */
+export interface MappedRing {
+  readonly region: Region;
+  readonly table: SlotTable;
+  readonly lane: LaneMemory;
+}
+
+/** Bytes of the file of a ring of that shape. @throws ERR_MEMLANE_ARGUMENT */
+export function plan(shape: RingShape): { geometry: RingGeometry; capacityBytes: number; startPosition: number } {
+  const { capacityBytes = DEFAULT_CAPACITY_BYTES, startPosition = 0 } = shape;
+  checkInteger('capacityBytes', capacityBytes, MIN_CAPACITY_BYTES, MAX_CAPACITY_BYTES);
+  if ((capacityBytes & (capacityBytes - 1)) !== 0) throwArgument('capacityBytes', capacityBytes, 'a power of two');
+  checkInteger('startPosition', startPosition, 0, 2 ** 32 - ALIGNMENT);
+  if (startPosition % ALIGNMENT !== 0) throwArgument('startPosition', startPosition, `a multiple of ${ALIGNMENT}`);
+  return { geometry: ringGeometry(1, 1, capacityBytes, PAGE_SIZE), capacityBytes, startPosition };
+}
+
+/** Maps a new file and writes everything into it that a ring needs; the ready word comes last. */
+export function format(file: SharedFile, shape: RingShape): MappedRing {
+  const { geometry, capacityBytes, startPosition } = plan(shape);
+  const region = Region.map(file, { mirror: capacityBytes });
+  const head = new DataView(region.buffer, 0, HEAD_BYTES);
+  head.setUint32(at(header.topology), Topology.spsc, true);
+  head.setUint32(at(header.producers), 1, true);
+  head.setUint32(at(header.consumers), 1, true);
+  head.setUint32(at(header.capacityBytes), capacityBytes, true);
+  head.setUint32(at(header.lanesOffset), geometry.lanesOffset, true);
+  head.setUint32(at(header.dataOffset), geometry.dataOffset, true);
+  head.setUint32(at(header.startPosition), startPosition, true);
+  const words = new Int32Array(region.buffer, 0, geometry.dataOffset >> 2);
+  memory.store(words, (geometry.lanesOffset >> 2) + PUBLISHED, startPosition | 0);
+  memory.store(words, (geometry.lanesOffset >> 2) + CONSUMED, startPosition | 0);
+  writeSuperblock(region.buffer, {
+    kind: FileKind.ring,
+    signature: RING_SIGNATURE,
+    pageSize: PAGE_SIZE,
+    fileLength: geometry.fileLength,
+    slotCount: geometry.slotCount,
+    slotsOffset: geometry.slotsOffset,
+  });
+  return mapped(region, geometry, capacityBytes, readSuperblock(file, expectation).fileId);
+}
+
+const expectation = { kind: FileKind.ring, signature: RING_SIGNATURE, headBytes: HEAD_BYTES };
+
+/**
+ * Checks every number in the head of an existing file, then maps it.
+ *
+ * @throws what {@link readSuperblock} throws; ERR_MEMLANE_CORRUPT naming the field.
+ */
+export function mapExisting(file: SharedFile): MappedRing {
+  const { head, fileId, pageSize, slotCount, slotsOffset } = readSuperblock(file, expectation);
+  const { path } = file;
+  const read = (name: keyof typeof header): number => head.getUint32(at(header[name]), true);
+  const expect = (name: string, value: number, right: boolean): void => {
+    if (!right) throw corrupt(name, value, path);
+  };
+  const capacity = read('capacityBytes');
+  expect('pageSize', pageSize, pageSize === PAGE_SIZE);
+  expect('topology', read('topology'), read('topology') === Topology.spsc);
+  expect('producers', read('producers'), read('producers') === 1);
+  expect('consumers', read('consumers'), read('consumers') === 1);
+  expect(
+    'capacityBytes',
+    capacity,
+    capacity >= MIN_CAPACITY_BYTES && capacity <= MAX_CAPACITY_BYTES && (capacity & (capacity - 1)) === 0,
+  );
+  // Everything else follows from these three, so it is derived and compared, never believed.
+  const geometry = ringGeometry(1, 1, capacity, pageSize);
+  expect('slotCount', slotCount, slotCount === geometry.slotCount);
+  expect('slotsOffset', slotsOffset, slotsOffset === geometry.slotsOffset);
+  expect('lanesOffset', read('lanesOffset'), read('lanesOffset') === geometry.lanesOffset);
+  expect('dataOffset', read('dataOffset'), read('dataOffset') === geometry.dataOffset);
+  const length = head.getFloat64(SUPERBLOCK.fields.fileLength.offset, true);
+  expect('fileLength', length, length === geometry.fileLength);
+  const region = Region.map(file, { length: geometry.fileLength, mirror: capacity });
+  try {
+    const ring = mapped(region, geometry, capacity, fileId);
+    checkPositions(ring.lane, path);
+    return ring;
+  } catch (error) {
+    region.close();
+    throw error;
+  }
+}
+
+function mapped(region: Region, geometry: RingGeometry, capacityBytes: number, fileId: string): MappedRing {
+  const { buffer, address, file } = region;
+  const { dataOffset, slotsOffset, slotCount, lanesOffset } = geometry;
+  const words = new Int32Array(buffer, 0, dataOffset >> 2);
+  const dataBytes = 2 * capacityBytes;
+  const view: RecordView = {
+    u8: new Uint8Array(buffer, dataOffset, dataBytes),
+    i32: new Int32Array(buffer, dataOffset, dataBytes >> 2),
+    f64: new Float64Array(buffer, dataOffset, dataBytes >> 3),
+    data: new DataView(buffer, dataOffset, dataBytes),
+    buffer: Buffer.from(buffer, dataOffset, dataBytes),
+  };
+  return {
+    region,
+    table: new SlotTable(file, { words, address, slotsOffset, slotCount, fileId }),
+    lane: { words, base: lanesOffset >> 2, view, capacityBytes },
+  };
+}
+
+/** @throws ERR_MEMLANE_CORRUPT when the positions of the file cannot be. */
+function checkPositions({ words, base, capacityBytes }: LaneMemory, path: string | undefined): void {
+  const consumed = memory.load(words, base + CONSUMED);
+  const published = memory.load(words, base + PUBLISHED);
+  const backlog = (published - consumed) | 0;
+  if (published % ALIGNMENT !== 0) throw corrupt('published', published, path);
+  if (consumed % ALIGNMENT !== 0) throw corrupt('consumed', consumed, path);
+  // Live peers move both between the two loads, and only ever forward: the reader loaded first cannot be ahead.
+  if (backlog < 0 || backlog > 2 * capacityBytes) throw corrupt('published', published, path);
+}
+
+/** Bytes published and not consumed, of a lane whose ends may be moving. */
+export function backlogBytes({ words, base }: LaneMemory): number {
+  const consumed = memory.load(words, base + CONSUMED);
+  return (memory.load(words, base + PUBLISHED) - consumed) | 0;
+}
+
+/** Recovery of a producer's slot: the stream of a dead or departed producer is not over for its successor. */
+export function reopenStream({ words, base }: LaneMemory): void {
+  memory.store(words, base + (LANE.fields.ended.offset >> 2), 0);
+}
+
+/** @throws ERR_MEMLANE_READ_ONLY unless the region may be stored to. */
+export function expectWritable(region: Region): void {
+  if (region.access === 'read')
+    throw new MemlaneError('ERR_MEMLANE_READ_ONLY', 'An observer takes no part', { path: region.path });
+}

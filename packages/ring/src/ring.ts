@@ -1,0 +1,306 @@
+import { dirname } from 'node:path';
+import {
+  type Access,
+  type FileIdentity,
+  Role,
+  resolveName,
+  SharedFile,
+  SLOT,
+  StatisticsIndex,
+  type Trust,
+  withAttachLock,
+} from '@memlane/core';
+import { type LinuxError, MemlaneError, throwArgument } from '@memlane/linux';
+import { Consumer } from './consumer.ts';
+import { checkEndpointOptions, type Endpoint, type EndpointOptions } from './endpoint.ts';
+import { Producer } from './producer.ts';
+import {
+  backlogBytes,
+  expectWritable,
+  format,
+  type MappedRing,
+  mapExisting,
+  plan,
+  type RingShape,
+  reopenStream,
+} from './ring-file.ts';
+
+/** How a ring is created. */
+export interface CreateRingOptions extends RingShape {
+  /** Permissions of the file. Default 0600: whoever may open it may read, write and pretend. */
+  readonly mode?: number;
+}
+
+/** How an existing ring is opened. */
+export interface OpenRingOptions extends Trust {
+  /** `read` for an observer, which has no slot and leaves no trace. Default `readwrite`. */
+  readonly access?: Access;
+}
+
+/** What another thread or process needs to attach. Plain data: survives postMessage, JSON and fork. */
+export interface RingDescriptor {
+  readonly type: 'memlane.ring';
+  readonly path: string;
+  readonly anonymous: boolean;
+  readonly identity: FileIdentity;
+  readonly access: Access;
+}
+
+/** What one side has done since the ring was created, all its owners together. */
+export interface EndpointStatistics {
+  readonly alive: boolean;
+  /** Process that holds or last held the place; 0 when nobody ever did. */
+  readonly pid: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Commits or advances. */
+  readonly batches: number;
+  /** Claims that found the ring full. */
+  readonly refusals: number;
+  /** Times it went to sleep. */
+  readonly parks: number;
+  /** Times it woke the other side. */
+  readonly wakes: number;
+  readonly highWaterBytes: number;
+}
+
+/** A ring as it stands. */
+export interface RingStatistics {
+  readonly capacityBytes: number;
+  /** Bytes written and not yet advanced over, record headers and padding included. */
+  readonly backlogBytes: number;
+  readonly producer: EndpointStatistics;
+  readonly consumer: EndpointStatistics;
+}
+
+const EXTENSION = '.ring';
+const PRODUCER_SLOT = 0;
+const CONSUMER_SLOT = 1;
+
+/**
+ * Creates a ring for one producer and one consumer.
+ *
+ * @param name a path, or a bare name, which lives in this user's folder on /dev/shm.
+ * @throws ERR_MEMLANE_EXISTS; ERR_MEMLANE_ARGUMENT; LinuxError ENOSPC, EACCES, EROFS.
+ * @example
+ * using ring = createRing('orders', { capacityBytes: 1 << 20 });
+ */
+export function createRing(name: string, options: CreateRingOptions = {}): Ring {
+  const path = resolveName(name, EXTENSION);
+  const { geometry } = plan(options);
+  const file = SharedFile.createUnnamed(dirname(path), geometry.fileLength, options.mode);
+  return closingOnFailure(file, () => {
+    const ring = format(file, options);
+    file.publish(path);
+    return new Ring(ring);
+  });
+}
+
+/**
+ * Opens an existing ring, after checking everything that can be checked about the file.
+ *
+ * @throws LinuxError ENOENT, EACCES; ERR_MEMLANE_NOT_MEMLANE, _VERSION, _SIGNATURE, _TRUNCATED, _CORRUPT, _OWNER,
+ *   _PERMISSIVE, _SYMLINK, _NOT_A_FILE.
+ */
+export function openRing(name: string, { access, ...trust }: OpenRingOptions = {}): Ring {
+  const file = SharedFile.open(resolveName(name, EXTENSION), access, trust);
+  return closingOnFailure(file, () => new Ring(mapExisting(file)));
+}
+
+/**
+ * Opens the ring, or creates it where there is none. Of two processes that do this at once, one creates and both get the
+ * same ring; the options count for the one that creates.
+ *
+ * @throws as {@link createRing} and {@link openRing}.
+ */
+export function openOrCreateRing(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
+  for (;;) {
+    try {
+      return openRing(name, options);
+    } catch (error) {
+      if ((error as LinuxError).code !== 'ENOENT') throw error;
+    }
+    try {
+      return createRing(name, options);
+    } catch (error) {
+      if ((error as MemlaneError).code !== 'ERR_MEMLANE_EXISTS') throw error;
+    }
+  }
+}
+
+/**
+ * Creates a ring without a name, in memory that nobody can cut. It lives for as long as somebody has it open; hand its
+ * {@link Ring.descriptor} to worker threads or to processes of the same user and pid namespace.
+ *
+ * @throws ERR_MEMLANE_ARGUMENT; LinuxError ENOMEM, ENOSPC.
+ */
+export function createAnonymousRing(options: RingShape = {}): Ring {
+  const file = SharedFile.createAnonymous('memlane.ring', plan(options).geometry.fileLength);
+  return closingOnFailure(file, () => {
+    const ring = format(file, options);
+    file.seal();
+    return new Ring(ring);
+  });
+}
+
+/** Opens the ring that a descriptor of another thread or process names. @throws ERR_MEMLANE_DELETED; as {@link openRing}. */
+export function attachRing(descriptor: RingDescriptor): Ring {
+  if (descriptor?.type !== 'memlane.ring') throwArgument('descriptor', descriptor, 'a descriptor of a ring');
+  const { path, anonymous, identity, access } = descriptor;
+  const file = anonymous ? SharedFile.openAnonymous(path, identity, access) : SharedFile.open(path, access);
+  return closingOnFailure(file, () => {
+    file.expectIdentity(identity, path);
+    return new Ring(mapExisting(file));
+  });
+}
+
+/**
+ * Deletes a ring that nobody is attached to, and what belongs to it.
+ *
+ * @throws ERR_MEMLANE_BUSY while somebody alive is attached; as {@link openRing}.
+ */
+export function removeRing(name: string): void {
+  using ring = openRing(name);
+  ring.unlink();
+}
+
+/**
+ * A ring file, opened by one thread: the way to its endpoints. Holds no slot itself.
+ *
+ * @example
+ * using ring = openOrCreateRing('orders');
+ * using producer = ring.producer();
+ * await producer.write('hello');
+ */
+export class Ring implements Disposable {
+  readonly capacityBytes: number;
+  readonly #mapped: MappedRing;
+  readonly #endpoints = new Set<Endpoint>();
+
+  /** Rings come from {@link createRing} and its siblings. */
+  constructor(mapped: MappedRing) {
+    this.#mapped = mapped;
+    this.capacityBytes = mapped.lane.capacityBytes;
+  }
+
+  /** Where the ring is; undefined for an anonymous one. */
+  get path(): string | undefined {
+    return this.#mapped.region.path;
+  }
+
+  /**
+   * Takes the producer's place, which goes on where the last one was.
+   *
+   * @throws ERR_MEMLANE_BUSY while another producer is alive; ERR_MEMLANE_DELETED, ERR_MEMLANE_READ_ONLY,
+   *   ERR_MEMLANE_CLOSED.
+   */
+  producer(options: EndpointOptions = {}): Producer {
+    const { table, lane } = this.#ready(options);
+    const participant = table.take(PRODUCER_SLOT, Role.producer, 'producer', () => reopenStream(lane));
+    const producer = new Producer(table, participant, CONSUMER_SLOT, lane, options, this.#forget);
+    return this.#enter(producer, PRODUCER_SLOT);
+  }
+
+  /** Takes the consumer's place, likewise: it begins at the last place that was advanced to. @throws as {@link producer} */
+  consumer(options: EndpointOptions = {}): Consumer {
+    const { table, lane } = this.#ready(options);
+    const participant = table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {});
+    const consumer = new Consumer(table, participant, PRODUCER_SLOT, lane, options, this.#forget);
+    return this.#enter(consumer, CONSUMER_SLOT);
+  }
+
+  /** What both sides have done. Reads the file; disturbs nobody. */
+  statistics(): RingStatistics {
+    const { table, lane } = this.#open();
+    const side = (slot: number): EndpointStatistics => {
+      const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
+      return {
+        alive: table.isAlive(slot),
+        pid: table.pidOf(slot),
+        messages: numbers[StatisticsIndex.messages],
+        bytes: numbers[StatisticsIndex.bytes],
+        batches: numbers[StatisticsIndex.batches],
+        refusals: numbers[StatisticsIndex.refusals],
+        parks: numbers[StatisticsIndex.parks],
+        wakes: numbers[StatisticsIndex.rings],
+        highWaterBytes: numbers[StatisticsIndex.highWaterBytes],
+      };
+    };
+    return {
+      capacityBytes: this.capacityBytes,
+      backlogBytes: backlogBytes(lane),
+      producer: side(PRODUCER_SLOT),
+      consumer: side(CONSUMER_SLOT),
+    };
+  }
+
+  /** What another thread or process needs for {@link attachRing}. An anonymous ring must stay open until it has it. */
+  descriptor(): RingDescriptor {
+    const { file } = this.#open().region;
+    const { handoverPath: path, identity, access } = file;
+    return { type: 'memlane.ring', path, anonymous: file.path === undefined, identity, access };
+  }
+
+  /** Deletes the ring's name and bells. @throws ERR_MEMLANE_BUSY while somebody alive is attached; ERR_MEMLANE_READ_ONLY */
+  unlink(): void {
+    const { region, table } = this.#open();
+    expectWritable(region);
+    const own = region.file.reopen();
+    try {
+      // With the attach lock: whoever attaches either is seen here, or sees that the file has no name any more.
+      withAttachLock(own, () => {
+        for (const slot of [PRODUCER_SLOT, CONSUMER_SLOT])
+          if (table.isAlive(slot))
+            throw new MemlaneError('ERR_MEMLANE_BUSY', `Process ${table.pidOf(slot)} is attached`, { path: this.path });
+        table.removeBells();
+        region.file.unlink();
+      });
+    } finally {
+      own.close();
+    }
+  }
+
+  /** Closes the endpoints made here, then the mapping. The file stays. Idempotent. */
+  close(): void {
+    for (const endpoint of this.#endpoints) endpoint.close();
+    this.#mapped.region.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  readonly #forget = (endpoint: Endpoint): void => {
+    this.#endpoints.delete(endpoint);
+  };
+
+  #open(): MappedRing {
+    if (this.#mapped.region.closed)
+      throw new MemlaneError('ERR_MEMLANE_CLOSED', 'The ring is closed', { path: this.path });
+    return this.#mapped;
+  }
+
+  #ready(options: EndpointOptions): MappedRing {
+    const mapped = this.#open();
+    checkEndpointOptions(options);
+    expectWritable(mapped.region);
+    return mapped;
+  }
+
+  /** Whoever sleeps looks at the newcomer, so that it can watch for its death. */
+  #enter<Kind extends Endpoint>(endpoint: Kind, slot: number): Kind {
+    this.#endpoints.add(endpoint);
+    this.#mapped.table.ringAll(slot);
+    return endpoint;
+  }
+}
+
+/** Runs `make`, and closes the file when it fails. */
+function closingOnFailure(file: SharedFile, make: () => Ring): Ring {
+  try {
+    return make();
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}

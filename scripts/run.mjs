@@ -1,10 +1,11 @@
-// `npm start [-- FILE]` and `npm test [-- PATTERN]`: install and build what is missing, then run the target.
+// `npm start [-- FILE]`, `npm test [-- PATTERN]` and `npm run bench [-- OPTION]`: install and build what is missing,
+// then run the target.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { build, checkHost, install, root } from './bootstrap.mjs';
 
-const targets = { start, test };
+const targets = { start: () => enter('examples/demonstration'), bench: () => enter('bench'), test };
 const [name, ...passedOn] = process.argv.slice(2);
 if (!Object.hasOwn(targets, name)) {
   process.stderr.write(`usage: node scripts/run.mjs ${Object.keys(targets).join('|')} [argument ...]\n`);
@@ -16,9 +17,9 @@ install();
 build();
 await targets[name]();
 
-/** The demonstration runs in this process, so that a signal sent to it needs nobody to pass it on. */
-async function start() {
-  const main = join(root, 'examples', 'demonstration', 'dist', 'main.js');
+/** Runs a package's main.js in this process, so that a signal sent to it needs nobody to pass it on. */
+async function enter(directory) {
+  const main = join(root, directory, 'dist', 'main.js');
   process.argv.splice(1, process.argv.length - 1, main, ...passedOn);
   await import(main);
 }

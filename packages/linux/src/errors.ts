@@ -182,8 +182,11 @@ export const SYSTEM_REMEDIES = {
   EROFS: 'The file system is mounted read-only: use another path, or open with read access.',
 } as const;
 
+// Two numbers have two names. libuv's table (getSystemErrorName) is no help: it calls 95 ENOTSUP, Linux EOPNOTSUPP.
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
+    .map(([name, errno]) => [errno, name]),
 );
 
 /**

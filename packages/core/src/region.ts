@@ -310,6 +310,7 @@ export class Region implements Disposable {
   grow(newLength: number): void {
     const reservation = this.#open();
     checkInteger('newLength', newLength, this.#length, this.#mirror > 0 ? this.#length : this.#maxLength);
+    if (newLength === this.#length) return;
     const end = this.#offset + newLength;
     if (this.access === 'readwrite') this.#file.grow(end);
     else if (this.#file.length < end)

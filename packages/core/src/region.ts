@@ -323,8 +323,13 @@ export class Region implements Disposable {
     // See Reservation.extend: pages that may not be written must be out of the way while the engine extends the buffer.
     const from = access === 'read' ? 0 : Math.floor(this.#length / PAGE_SIZE) * PAGE_SIZE;
     if (access === 'read') reservation.retire();
-    reservation.extend(newLength);
-    reservation.map({ at: from, length: newLength - from, fd, offset: this.#offset + from, access, path });
+    try {
+      reservation.extend(newLength);
+      reservation.map({ at: from, length: newLength - from, fd, offset: this.#offset + from, access, path });
+    } catch (error) {
+      if (access === 'read') reservation.map({ at: 0, length: this.#length, fd, offset: this.#offset, access, path });
+      throw error;
+    }
     this.#length = newLength;
   }
 

@@ -128,9 +128,11 @@ export class SharedFile {
   static openAnonymous(procPath: string, identity: FileIdentity, access: Access = 'readwrite'): SharedFile {
     let fd: number;
     try {
-      fd = open(procPath, access === 'read' ? fs.O_RDONLY : fs.O_RDWR);
+      // O_NONBLOCK: what has taken the descriptor's number by now may be a pipe without a writer.
+      fd = open(procPath, (access === 'read' ? fs.O_RDONLY : fs.O_RDWR) | fs.O_NONBLOCK);
     } catch (error) {
-      if ((error as LinuxError).code !== 'ENOENT') throw error;
+      const { code } = error as LinuxError;
+      if (code !== 'ENOENT' && code !== 'ENXIO') throw error;
       throw new MemlaneError('ERR_MEMLANE_DELETED', 'The process that holds the anonymous file is gone', {
         path: procPath,
       });

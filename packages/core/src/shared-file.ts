@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants as fs, linkSync, mkdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { constants as fs, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   addSeals,
@@ -41,6 +41,8 @@ export class SharedFile {
   /** undefined for a file without a name: an anonymous one, or a new one until {@link publish}. */
   path: string | undefined;
   readonly anonymous: boolean;
+  /** What a file that is to be published has instead of no name, where the file system knows no O_TMPFILE. */
+  #temporaryPath: string | undefined;
   #closed = false;
 
   private constructor(fd: number, access: Access, path: string | undefined, anonymous: boolean) {
@@ -95,7 +97,9 @@ export class SharedFile {
     const { fd, temporaryPath } = openUnnamed(directory, mode);
     try {
       reserve(fd, length, directory);
-      return new SharedFile(fd, 'readwrite', temporaryPath, false);
+      const file = new SharedFile(fd, 'readwrite', undefined, false);
+      file.#temporaryPath = temporaryPath;
+      return file;
     } catch (error) {
       close(fd);
       if (temporaryPath !== undefined) rmSync(temporaryPath, { force: true });
@@ -171,17 +175,15 @@ export class SharedFile {
    */
   publish(path: string): void {
     try {
-      if (this.path === undefined) linkUnnamed(this.fd, path);
-      else {
-        linkSync(this.path, path);
-        unlinkSync(this.path);
-      }
+      if (this.#temporaryPath === undefined) linkUnnamed(this.fd, path);
+      else linkSync(this.#temporaryPath, path);
     } catch (error) {
       const cause = fromNode(error, path);
       if (cause instanceof LinuxError && cause.code === 'EEXIST')
         throw new MemlaneError('ERR_MEMLANE_EXISTS', 'The name is taken', { path, cause });
       throw cause;
     }
+    this.#removeTemporary();
     this.path = path;
   }
 
@@ -225,7 +227,13 @@ export class SharedFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#removeTemporary();
     close(this.fd);
+  }
+
+  #removeTemporary(): void {
+    if (this.#temporaryPath !== undefined) rmSync(this.#temporaryPath, { force: true });
+    this.#temporaryPath = undefined;
   }
 }
 

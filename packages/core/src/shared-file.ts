@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants as fs, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import {
   addSeals,
   allocate,
@@ -48,7 +48,7 @@ export class SharedFile {
   private constructor(fd: number, access: Access, path: string | undefined, anonymous: boolean) {
     this.fd = fd;
     this.access = access;
-    this.path = path;
+    this.path = path === undefined ? undefined : absolute(path);
     this.anonymous = anonymous;
     const { dev, ino } = status(fd);
     this.identity = { dev, ino };
@@ -184,7 +184,7 @@ export class SharedFile {
       throw cause;
     }
     this.#removeTemporary();
-    this.path = path;
+    this.path = absolute(path);
   }
 
   /** A second open file description of the same file: locks taken through it are its own. */
@@ -235,6 +235,11 @@ export class SharedFile {
     if (this.#temporaryPath !== undefined) rmSync(this.#temporaryPath, { force: true });
     this.#temporaryPath = undefined;
   }
+}
+
+/** Not `resolve`, which takes a link and the '..' behind it out of the path and so changes what it means. */
+function absolute(path: string): string {
+  return isAbsolute(path) ? path : `${process.cwd()}/${path}`;
 }
 
 function notAFile(path: string): MemlaneError {

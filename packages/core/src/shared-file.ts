@@ -96,7 +96,7 @@ export class SharedFile {
     }
     const { fd, temporaryPath } = openUnnamed(directory, mode);
     try {
-      reserve(fd, length, directory);
+      reserve(fd, 0, length, directory);
       const file = new SharedFile(fd, 'readwrite', undefined, false);
       file.#temporaryPath = temporaryPath;
       return file;
@@ -115,7 +115,7 @@ export class SharedFile {
   static createAnonymous(name: string, length: number): SharedFile {
     const fd = createMemoryFile(name);
     try {
-      reserve(fd, length, `memfd:${name}`);
+      reserve(fd, 0, length, `memfd:${name}`);
       return new SharedFile(fd, 'readwrite', undefined, true);
     } catch (error) {
       close(fd);
@@ -213,7 +213,7 @@ export class SharedFile {
   /** Extends the file to `length` bytes with the space reserved. @throws LinuxError ENOSPC, EPERM when sealed. */
   grow(length: number): void {
     const before = this.length;
-    if (length > before) allocate(this.fd, before, length - before, this.path);
+    if (length > before) reserve(this.fd, before, length, this.path);
   }
 
   /** Removes the name, if it still means this file. Whoever has it mapped keeps it. */
@@ -256,9 +256,9 @@ function checkTrust(fd: number, path: string, { trustOwner, allowWorldWritable =
 }
 
 /** fallocate where the file system has it; where not, the length alone, as nothing better is to be had. */
-function reserve(fd: number, length: number, path: string): void {
+function reserve(fd: number, from: number, length: number, path: string | undefined): void {
   try {
-    allocate(fd, 0, length, path);
+    allocate(fd, from, length - from, path);
   } catch (error) {
     if (!(error instanceof LinuxError) || error.code !== 'EOPNOTSUPP') throw error;
     truncate(fd, length, path);

@@ -125,6 +125,7 @@ export const systemCalls: Readonly<SystemCalls> = table;
  * Replaces one entry of the table until the returned handle is disposed: the seam for fault injection.
  *
  * The replacement gets the original, so that it can fail once and then let calls through. Affects this thread only.
+ * Replacements of one entry stack, and may be disposed in any order.
  *
  * @example
  * using fault = replaceSystemCall('fallocate', () => () => -28); // every fallocate says ENOSPC
@@ -133,11 +134,16 @@ export function replaceSystemCall<Name extends keyof SystemCalls>(
   name: Name,
   replace: (original: SystemCalls[Name]) => SystemCalls[Name],
 ): Disposable {
-  const original = table[name];
-  table[name] = replace(original);
+  const original = table[name] as (...parameters: unknown[]) => unknown;
+  const replacement = replace(table[name]) as typeof original;
+  let active = true;
+  // Passes through once disposed: another replacement, made later, may still call it or put it back.
+  const layer = (...parameters: unknown[]): unknown => (active ? replacement : original)(...parameters);
+  table[name] = layer as SystemCalls[Name];
   return {
     [Symbol.dispose](): void {
-      table[name] = original;
+      active = false;
+      if (table[name] === layer) table[name] = original as SystemCalls[Name];
     },
   };
 }

@@ -184,8 +184,15 @@ export class Region implements Disposable {
 
     const reservation = Reservation.allocate(mapped + mirror, reserved);
     const { fd, access, path } = file;
-    reservation.map({ at: 0, length: mapped, fd, offset, access, path });
-    if (mirror > 0) reservation.map({ at: mapped, length: mirror, fd, offset: offset + mapped - mirror, access, path });
+    try {
+      reservation.map({ at: 0, length: mapped, fd, offset, access, path });
+      if (mirror > 0)
+        reservation.map({ at: mapped, length: mirror, fd, offset: offset + mapped - mirror, access, path });
+    } catch (error) {
+      // A mmap that fails late has unmapped the range already; left so, V8 would free whatever comes to lie there.
+      reservation.retire();
+      throw error;
+    }
     return new Region(file, reservation, offset, mapped, reserved, mirror);
   }
 

@@ -183,11 +183,12 @@ export const SYSTEM_REMEDIES = {
 } as const;
 
 // Two numbers have two names. libuv's table (getSystemErrorName) is no help: it calls 95 ENOTSUP, Linux EOPNOTSUPP.
-const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno)
-    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
-    .map(([name, errno]) => [errno, name]),
-);
+// Where two names share a number, the one that Linux documents for the calls made here comes last and wins.
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map([
+  ...Object.entries(constants.errno).map(([name, errno]): [number, string] => [errno, name]),
+  [constants.errno.EAGAIN, 'EAGAIN'],
+  [constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'],
+]);
 
 /**
  * The kernel refused: one system call, its errno, and what to do.

@@ -1,0 +1,138 @@
+import type { Result, Sample } from './run.ts';
+import { median } from './statistics.ts';
+
+/** One thing that memlane sets out to reach, as a ratio of two cases of the same run. */
+export interface Aim {
+  readonly title: string;
+  readonly target: string;
+  readonly measured: string;
+  /** Undefined when a case was left out, not run or failed. */
+  readonly met: boolean | undefined;
+}
+
+interface RatioAim {
+  readonly title: string;
+  readonly ours: readonly [name: string, sizeBytes: number];
+  readonly theirs: readonly [name: string, sizeBytes: number];
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+const kib = 1 << 10;
+const mib = 1 << 20;
+
+/** In messages per second: more is better. */
+const throughputAims: readonly RatioAim[] = [
+  ...[64, kib].flatMap((size) =>
+    ['each', 'batch'].map((variant) => ({
+      title: `of the C ring's throughput, ${variant}`,
+      ours: [`memlane ${variant}`, size] as const,
+      theirs: [`C ring ${variant}`, size] as const,
+      atLeast: 0.85,
+    })),
+  ),
+  ...[64, kib].flatMap((size) =>
+    ['ck_ring', 'boost spsc_queue'].flatMap((peer) =>
+      ['each', 'batch'].map((variant) => ({
+        title: `of ${peer}'s throughput, ${variant}`,
+        ours: [`memlane ${variant}`, size] as const,
+        theirs: [peer, size] as const,
+        atLeast: 1,
+      })),
+    ),
+  ),
+  ...['each', 'batch'].map((variant) => ({
+    title: `of child_process json, ${variant}`,
+    ours: [`memlane ${variant}`, 64] as const,
+    theirs: ['child_process json', 64] as const,
+    atLeast: 40,
+  })),
+  ...(
+    [
+      [64, 2],
+      [kib, 6],
+      [mib, 30],
+    ] as const
+  ).map(([size, atLeast]) => ({
+    title: 'of a hand-packed Unix socket, batch',
+    ours: ['memlane batch', size] as const,
+    theirs: ['socket packed', size] as const,
+    atLeast,
+  })),
+  {
+    title: 'of the claim rate at 64 B, equally deep ring',
+    ours: ['memlane claim, equal depth', mib],
+    theirs: ['memlane claim, equal depth', 64],
+    atLeast: 1 / 1.2,
+  },
+];
+
+/** In nanoseconds at the median: less is better. */
+const roundTripAims: readonly RatioAim[] = [
+  {
+    title: "of the C ring's round trip, spin, p50",
+    ours: ['memlane spin', 64],
+    theirs: ['C ring spin', 64],
+    atMost: 1.3,
+  },
+  {
+    title: "of the C ring's round trip, park, p50",
+    ours: ['memlane park', 64],
+    theirs: ['C ring park', 64],
+    atMost: 1.3,
+  },
+  {
+    title: "of a Unix socket's round trip, event, p50",
+    ours: ['memlane event', 64],
+    theirs: ['socket', 64],
+    atMost: 1,
+  },
+  { title: "of a Unix socket's round trip, park, p50", ours: ['memlane park', 64], theirs: ['socket', 64], atMost: 1 },
+];
+
+export function messagesPerSecond({ messages, elapsedNs = Number.NaN }: Sample): number {
+  return (messages / elapsedNs) * 1e9;
+}
+
+export function judge(results: readonly Result[]): Aim[] {
+  return [
+    ...throughputAims.map((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
+    ...roundTripAims.map((aim) =>
+      judgeRatio(aim, results, 'roundTrip', (sample) => sample.roundTripNs?.p50 ?? Number.NaN),
+    ),
+  ];
+}
+
+/**
+ * The median, over the rounds, of the ratio within a round: the two ran seconds apart, while from one round to the next
+ * the machine may have become another one.
+ */
+function judgeRatio(aim: RatioAim, results: readonly Result[], kind: string, value: (sample: Sample) => number): Aim {
+  const find = ([name, sizeBytes]: RatioAim['ours']): readonly Sample[] =>
+    results.find(({ subject }) => subject.kind === kind && subject.name === name && subject.sizeBytes === sizeBytes)
+      ?.samples ?? [];
+  const theirs = new Map(find(aim.theirs).map((sample) => [sample.round, sample]));
+  const ratios = find(aim.ours).flatMap((sample) => {
+    const other = theirs.get(sample.round);
+    return other ? [value(sample) / value(other)] : [];
+  });
+  const { atLeast, atMost } = aim;
+  const target = atMost === undefined ? `>= ${round(atLeast ?? 0)}` : `<= ${round(atMost)}`;
+  const title = `${aim.ours[0]} ${sizeText(aim.ours[1])}: ${aim.title}`;
+  if (ratios.length === 0) return { title, target, measured: 'not run', met: undefined };
+  const middle = median(ratios);
+  return {
+    title,
+    target,
+    measured: `${round(middle)} (${round(Math.min(...ratios))}..${round(Math.max(...ratios))})`,
+    met: atMost === undefined ? middle >= (atLeast ?? 0) : middle <= atMost,
+  };
+}
+
+function sizeText(sizeBytes: number): string {
+  return sizeBytes >= mib ? `${sizeBytes / mib} MiB` : sizeBytes >= kib ? `${sizeBytes / kib} KiB` : `${sizeBytes} B`;
+}
+
+function round(ratio: number): string {
+  return ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2);
+}

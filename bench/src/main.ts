@@ -1,0 +1,93 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Aim, judge } from './aims.ts';
+import { label } from './case.ts';
+import { loadCatalog } from './catalog.ts';
+import { DisturbanceMeter } from './disturbance.ts';
+import { type IdleResult, measureIdle } from './idle.ts';
+import { chooseCores, describeMachine } from './machine.ts';
+import { buildNative } from './native-build.ts';
+import { parseOptions, usage } from './options.ts';
+import { formatAims, formatHeader, formatIdle, formatNotes, formatRoundTrips, formatThroughput } from './report.ts';
+import { run } from './run.ts';
+
+const options = parseOptions(process.argv.slice(2));
+if (!options) {
+  console.log(usage);
+  process.exit();
+}
+
+const startedAt = new Date();
+const directory = mkdtempSync('/dev/shm/memlane-bench-');
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+
+const say = (line: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+};
+
+const cores = chooseCores();
+const native = buildNative();
+const catalog = await loadCatalog(native);
+const cases = catalog.cases.filter(
+  (subject) =>
+    options.only.test(label(subject)) && (subject.kind === 'roundTrip' || options.sizes.includes(subject.sizeBytes)),
+);
+const { sampleSeconds, rounds } = options;
+const meter = new DisturbanceMeter(native.paths.probe, cores);
+const results = await run(cases, { rounds, sampleSeconds, directory, cores, meter, say });
+const measuresIdle = options.only.test('idle');
+say('idle consumers');
+const idle = measuresIdle ? await measureIdle(options.idleSeconds, directory, cores) : [];
+say('');
+
+const machine = describeMachine(cores, native.compiler);
+const command = ['pnpm bench', ...process.argv.slice(2)].join(' ');
+const aims = [...judge(results), ...judgeIdle(idle)];
+const text = [
+  formatHeader(machine, command),
+  formatThroughput(results),
+  formatRoundTrips(results),
+  formatIdle(idle),
+  formatAims(aims),
+  formatNotes(results, catalog.leftOut),
+]
+  .filter((part) => part !== '')
+  .join('\n\n');
+console.log(text);
+save();
+
+function judgeIdle(measured: readonly IdleResult[]): Aim[] {
+  const mostPercent = 0.5;
+  return measured.map(({ wait, cpuMs, seconds }) => {
+    const percent = cpuMs / 10 / seconds;
+    const title = `memlane ${wait}: processor time of a sleeping consumer`;
+    return { title, target: `<= ${mostPercent} %`, measured: `${percent.toFixed(3)} %`, met: percent <= mostPercent };
+  });
+}
+
+function save(): void {
+  if (!options) return;
+  const raw = {
+    startedAt,
+    command,
+    machine,
+    sampleSeconds,
+    homeBounceNs: meter.homeNs,
+    results: results.map(({ subject: { kind, name, sizeBytes }, samples, failure }) => ({
+      ...{ kind, name, sizeBytes, failure },
+      samples,
+    })),
+    idle,
+    aims,
+    leftOut: catalog.leftOut,
+  };
+  const json = `${JSON.stringify(raw, undefined, 1)}\n`;
+  if (options.json) writeFileSync(options.json, json);
+  if (!options.save) return;
+  const target = fileURLToPath(new URL('../results/', import.meta.url));
+  mkdirSync(target, { recursive: true });
+  const name = `${startedAt.toISOString().slice(0, 10)}-node-${machine.node}`;
+  writeFileSync(join(target, `${name}.json`), json);
+  writeFileSync(join(target, `${name}.txt`), `${text}\n`);
+}

@@ -1,0 +1,107 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Case, label } from './case.ts';
+import { ChildGroup, type Cores } from './child-group.ts';
+import type { Percentiles } from './gap-recorder.ts';
+
+/** What the processes of one sample measured. */
+export interface Measurement {
+  readonly messages: number;
+  /** Throughput cases: nanoseconds in which the consumer took in `messages`. */
+  readonly elapsedNs?: number;
+  readonly roundTripNs?: Percentiles;
+  /** What one reading of the clock cost there, already taken off the round trips. */
+  readonly clockNs?: number;
+}
+
+/** A case that crashed, hung or delivered wrong bytes. */
+export class SampleError extends Error {}
+
+const watchdogMs = 30_000;
+let samples = 0;
+
+/** Runs one case once, in fresh processes. @throws SampleError */
+export async function takeSample(
+  subject: Case,
+  messages: { warmup: number; measured: number },
+  directory: string,
+  cores: Cores | undefined,
+): Promise<Measurement> {
+  const path = join(directory, String(samples++));
+  const group = new ChildGroup(cores, watchdogMs / 1000);
+  const watchdog = delay(watchdogMs, undefined, { ref: false }).then(() => {
+    throw new SampleError(`${label(subject)}: no end after ${watchdogMs / 1000} s`);
+  });
+  try {
+    const lines = await Promise.race([runProcesses(group, subject, messages, path), watchdog]);
+    return readReport(subject, lines, messages.measured);
+  } finally {
+    group.kill();
+    removeFiles(path);
+  }
+}
+
+async function runProcesses(
+  group: ChildGroup,
+  { program, variant, sizeBytes }: Case,
+  { warmup, measured }: { warmup: number; measured: number },
+  path: string,
+): Promise<string[]> {
+  const command = (role: string): string[] => [
+    ...program.command,
+    ...[variant, role, path, sizeBytes, warmup, warmup + measured].map(String),
+  ];
+  const outputs: Promise<string[]>[] = [];
+  if (program.start === 'pair') {
+    const consumer = group.start('consumer', command('consumer'));
+    const { ready, output } = follow(consumer);
+    outputs.push(output);
+    // Its end comes first only when it failed, and then says why.
+    await Promise.race([ready, output]);
+  }
+  outputs.push(follow(group.start('producer', command('producer'))).output);
+  return (await Promise.all(outputs)).flat();
+}
+
+/** @returns when the child says "ready", and, at its end, the other lines that it printed */
+function follow(child: ChildProcess): { ready: Promise<void>; output: Promise<string[]> } {
+  const lines: string[] = [];
+  let complaints = '';
+  let isReady = (): void => {};
+  const ready = new Promise<void>((resolve) => {
+    isReady = resolve;
+  });
+  if (child.stdout) {
+    createInterface({ input: child.stdout }).on('line', (line) => (line === 'ready' ? isReady() : lines.push(line)));
+  }
+  child.stderr?.on('data', (chunk) => (complaints += chunk));
+  const output = once(child, 'close').then(([code, signal]) => {
+    if (code === 0) return lines;
+    throw new SampleError(`ended with ${signal ?? `code ${code}`}: ${complaints.trim() || 'no message'}`);
+  });
+  return { ready, output };
+}
+
+interface Report extends Partial<Measurement> {
+  readonly faults: number;
+}
+
+function readReport(subject: Case, lines: readonly string[], messages: number): Measurement {
+  const wanted = subject.kind === 'roundTrip' ? 'roundTripNs' : 'elapsedNs';
+  const report = lines.map((line) => JSON.parse(line) as Report).find((candidate) => candidate[wanted]);
+  if (!report) throw new SampleError(`${label(subject)}: ended without a result`);
+  const { faults, ...measurement } = report;
+  if (faults > 0) throw new SampleError(`${label(subject)}: ${faults} messages arrived damaged or out of order`);
+  return { messages, ...measurement };
+}
+
+function removeFiles(path: string): void {
+  const prefix = basename(path);
+  for (const name of readdirSync(dirname(path))) {
+    if (name === prefix || name.startsWith(`${prefix}.`)) rmSync(join(dirname(path), name), { recursive: true });
+  }
+}

@@ -1,4 +1,5 @@
 import { futexWait, MemlaneError, systemCalls } from '@memlane/linux';
+import { pause } from './memory.ts';
 import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
 import { ParkKind } from './slot-descriptor.ts';
 
@@ -162,7 +163,10 @@ export class Waiter {
 
 function spin(condition: Condition, deadline: number): boolean {
   do {
-    for (let look = 0; look < LOOKS; look++) if (condition()) return true;
+    for (let look = 0; look < LOOKS; look++) {
+      if (condition()) return true;
+      pause();
+    }
   } while (performance.now() < deadline);
   return false;
 }

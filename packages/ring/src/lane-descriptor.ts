@@ -1,20 +1,21 @@
 /**
- * The shared words of one lane: its producer's pair of cache lines, then one pair for each of its cursors, so that the
- * two sides never write to lines that the other one polls needlessly.
+ * The shared words of one lane: a pair of cache lines that its producer writes all the time, a pair that changes seldom
+ * (so that looking at it costs the reader nothing), then one pair for each of its cursors.
  *
  * ```text
  *        0               4               8              12
- *    0  | published     | intent        | ended         |               |
- *  128
+ *    0  | published     | intent        |               |               |
+ *  128  | ended         |               |               |               |
+ *  256
  * ```
  */
 export const LANE = {
   name: 'lane',
-  bytes: 128,
+  bytes: 256,
   fields: {
     published: { type: 'i32', offset: 0, meaning: 'position up to which records are complete; producer' },
     intent: { type: 'i32', offset: 4, meaning: 'position up to which records may be being overwritten (lossy lanes)' },
-    ended: { type: 'i32', offset: 8, meaning: '1 when the producer has said end(); producer' },
+    ended: { type: 'i32', offset: 128, meaning: '1 when the producer has said end(); producer' },
   },
 } as const;
 

@@ -30,9 +30,9 @@ export interface RingShape {
   readonly startPosition?: number;
 }
 
-export const MIN_CAPACITY_BYTES: number = Math.max(4096, PAGE_SIZE);
+const MIN_CAPACITY_BYTES: number = Math.max(4096, PAGE_SIZE);
 /** Positions are compared by their difference as a signed 32-bit number, which this keeps far from its limit. */
-export const MAX_CAPACITY_BYTES: number = 2 ** 30;
+const MAX_CAPACITY_BYTES: number = 2 ** 30;
 const DEFAULT_CAPACITY_BYTES = 2 ** 20;
 
 const header = RING_HEADER.fields;

@@ -1,0 +1,83 @@
+// Keeps the generated parts of the documentation equal to the code: the layout tables to the descriptors, the error
+// tables to ERROR_CODES and SYSTEM_REMEDIES. `--write` rewrites what stands between the markers; without it, differences
+// are printed and the exit code is 1. Needs a build.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './bootstrap.mjs';
+
+const built = (name, file = 'index') => import(join(root, 'packages', name, 'dist', `${file}.js`));
+const { FIELD_BYTES, LINE_BYTES, SLOT, SUPERBLOCK } = await built('core');
+const layout = await built('ring', 'layout');
+const { ERROR_CODES, SYSTEM_REMEDIES } = await built('linux');
+
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+const structure = ({ name, bytes, fields }) =>
+  `### ${name}, ${bytes} bytes\n\n${table(
+    ['offset', 'bytes', 'type', 'field', 'meaning'],
+    Object.entries(fields).map(([field, { type, offset, meaning }]) => [
+      offset,
+      FIELD_BYTES[type],
+      type,
+      `\`${field}\``,
+      meaning,
+    ]),
+  )}`;
+
+const { slotsOffset, lanesOffset, laneBytes, dataOffset } = layout.ringGeometry(1, 1, 4096, 4096);
+const spscRing = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'ringHeader'],
+    [slotsOffset, 'slot 0, the producer'],
+    [slotsOffset + SLOT.bytes, 'slot 1, the consumer'],
+    [lanesOffset, 'lane 0'],
+    [lanesOffset + layout.LANE.bytes, 'cursor 0 of lane 0'],
+    [lanesOffset + laneBytes, 'unused, to the end of the page'],
+    [dataOffset, 'data of lane 0, `capacityBytes` long; the mapping has it twice, back to back'],
+  ],
+);
+
+const parts = {
+  'docs/layouts.md': {
+    ring: spscRing,
+    signature: `\`0x${layout.RING_SIGNATURE.toString(16).padStart(8, '0')}\``,
+    structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.LANE, layout.CURSOR, layout.RECORD]
+      .map(structure)
+      .join('\n\n'),
+    line: `${LINE_BYTES}`,
+  },
+  'docs/errors.md': {
+    codes: table(
+      ['code', 'what happened', 'what to do'],
+      Object.entries(ERROR_CODES).map(([code, { meaning, remedy }]) => [`\`${code}\``, meaning, remedy]),
+    ),
+    system: table(
+      ['code', 'what to do'],
+      Object.entries(SYSTEM_REMEDIES).map(([code, remedy]) => [`\`${code}\``, remedy]),
+    ),
+  },
+};
+
+let stale = 0;
+for (const [file, sections] of Object.entries(parts)) {
+  const path = join(root, file);
+  const before = readFileSync(path, 'utf8');
+  let after = before;
+  for (const [section, text] of Object.entries(sections)) {
+    const [begin, end] = [`<!-- generated: ${section} -->`, `<!-- end: ${section} -->`];
+    const [from, to] = [after.indexOf(begin), after.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`${file} has no markers for '${section}'`);
+    const space = text.includes('\n') ? '\n' : '';
+    after = after.slice(0, from + begin.length) + space + text + space + after.slice(to);
+  }
+  if (after === before) continue;
+  if (process.argv.includes('--write')) writeFileSync(path, after);
+  else {
+    console.error(`${file} differs from the code: run npm run docs`);
+    stale += 1;
+  }
+}
+process.exitCode = stale > 0 ? 1 : 0;

@@ -1,6 +1,8 @@
 import './platform.ts';
+import { constants } from 'node:fs';
 import koffi from 'koffi';
 import { throwArgument } from './errors.ts';
+import { status } from './files.ts';
 
 /** A descriptor watched by the event loop of this thread. */
 export interface DescriptorWatch {
@@ -21,7 +23,7 @@ const open = new Map<number, DescriptorWatch>();
 /**
  * Calls `listener` from the event loop whenever `fd` is readable (level-triggered: drain it, or it calls again at once).
  *
- * @throws ERR_MEMLANE_ARGUMENT when this thread watches `fd` already.
+ * @throws ERR_MEMLANE_ARGUMENT when this thread watches `fd` already, or nothing can be waited for there; LinuxError EBADF.
  * @example
  * const watch = watchReadable(fd, () => drain(fd));
  */
@@ -33,7 +35,7 @@ export function watchReadable(fd: number, listener: () => void): DescriptorWatch
  * Calls `listener` once from the event loop when the other side of a pipe, FIFO or socket is gone: for the write end of
  * a FIFO, when its last reader has closed it or died.
  *
- * @throws ERR_MEMLANE_ARGUMENT when this thread watches `fd` already.
+ * @throws ERR_MEMLANE_ARGUMENT when this thread watches `fd` already, or nothing can be waited for there; LinuxError EBADF.
  * @example
  * const watch = watchHangup(writeEnd, () => { watch.close(); closeSync(writeEnd); });
  */
@@ -47,6 +49,10 @@ function watch(
   listener: () => void,
 ): DescriptorWatch {
   if (open.has(fd)) throwArgument('fd', fd, 'a descriptor that this thread does not watch yet');
+  // koffi aborts the process when the kernel refuses to watch.
+  const type = status(fd).mode & constants.S_IFMT;
+  if (type === constants.S_IFREG || type === constants.S_IFDIR)
+    throwArgument('fd', fd, 'a descriptor that can be waited for, of a FIFO or a socket for example');
   // For a FIFO whose readers are gone libuv reports an error status and no event, so the arguments say nothing.
   const handle = koffi.node.poll(fd, events, listener);
   handle.unref();

@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { memory as shared } from '@memlane/core';
+import { addressOf, futexWait, futexWake, PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
+import { Program } from '../support/program.ts';
+import { scratchFolder } from '../support/scratch.ts';
+import { pause, thrownBy } from '../support/speech.ts';
+import { mapShared } from './pages.ts';
+
+/** Wakes until as many as that were asleep. The longest sleep of a waiter is what ends this for a broken one. */
+async function wake(address: number, count: number): Promise<void> {
+  for (let woken = 0; woken < count; woken += futexWake(address, count - woken)) await pause(1);
+}
+
+describe('between processes', () => {
+  test('whoever sleeps on a word of a file is woken through another mapping of it', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('word');
+    writeFileSync(path, new Uint8Array(PAGE_SIZE));
+    using mapping = mapShared(path);
+    await using waiter = new Program('linux-futex-waiter', { path });
+    await waiter.next('waiting');
+    await wake(mapping.address, 1);
+    expect(await waiter.next('awake')).toBeLessThan(20_000);
+  });
+
+  test('as many are woken as was asked for', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('word');
+    writeFileSync(path, new Uint8Array(PAGE_SIZE));
+    using mapping = mapShared(path);
+    await using first = new Program('linux-futex-waiter', { path });
+    await using second = new Program('linux-futex-waiter', { path });
+    await Promise.all([first.next('waiting'), second.next('waiting')]);
+    await wake(mapping.address, 1);
+    await Promise.race([first.ended, second.ended]);
+    await pause(50);
+    expect([first.running, second.running].filter(Boolean)).toHaveLength(1);
+    await wake(mapping.address, 1);
+    await Promise.all([first.success(), second.success()]);
+  });
+});
+
+describe('in one thread', () => {
+  const words = new Int32Array(new SharedArrayBuffer(64));
+  const address = addressOf(words);
+
+  test('nobody sleeps on a word that has changed', () => {
+    shared.store(words, 0, 7);
+    const start = performance.now();
+    futexWait(address, 6, 20_000);
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
+  test('a sleep lasts as long as was asked for when nobody ends it', () => {
+    shared.store(words, 0, 7);
+    for (const timeoutMs of [30, 0.5, 1001]) {
+      const start = performance.now();
+      futexWait(address, 7, timeoutMs);
+      expect(performance.now() - start).toBeGreaterThan(timeoutMs * 0.99);
+    }
+  });
+
+  test('waking where nobody sleeps wakes nobody', () => {
+    expect(futexWake(address)).toBe(0);
+    expect(futexWake(address, 1000)).toBe(0);
+  });
+
+  test('a bad address is refused by name', () => {
+    expect(thrownBy(() => futexWait(PAGE_SIZE, 0, 10))).toMatchObject({
+      name: 'LinuxError',
+      code: 'EFAULT',
+      syscall: 'futex(FUTEX_WAIT)',
+    });
+    expect(thrownBy(() => futexWait(address + 1, 0, 10))).toMatchObject({ code: 'EINVAL' });
+  });
+
+  test.each([
+    ['EINTR', -4],
+    ['EAGAIN', -11],
+    ['ETIMEDOUT', -110],
+    ['woken', 0],
+  ])('%s is no error: the caller looks at its own condition', (_name, result) => {
+    using _fault = replaceSystemCall('futexWait', () => () => result);
+    futexWait(address, 0, 1);
+  });
+});

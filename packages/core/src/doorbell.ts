@@ -1,4 +1,5 @@
-import { chownSync, constants as fs, rmSync } from 'node:fs';
+import { chownSync, constants as fs, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   close,
   type DescriptorWatch,
@@ -19,6 +20,37 @@ import {
  * process). The FIFO also tells of death: when its owner is gone, whatever way, the write end reports an error.
  */
 
+const UNFINISHED = '.new';
+
+/** Bells of this thread that are to go when it ends without having closed them. Those of a killed one are swept. */
+const removedAtExit = new Set<string>();
+let listensForExit = false;
+
+function removeAtExit(path: string): void {
+  if (!listensForExit)
+    process.once('exit', () => {
+      for (const bell of removedAtExit) rmSync(bell, { force: true });
+    });
+  listensForExit = true;
+  removedAtExit.add(path);
+}
+
+/**
+ * Removes the bells in a folder whose owners were killed: those that nobody holds open. A file with a name takes care of
+ * its own (the next owner of a slot removes what the last one left); this is for the bells of anonymous files.
+ */
+export function sweepBells(directory: string, prefix: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(prefix) || name.endsWith(UNFINISHED)) continue;
+    const path = join(directory, name);
+    try {
+      close(open(path, fs.O_WRONLY | fs.O_NONBLOCK | fs.O_NOFOLLOW));
+    } catch (error) {
+      if ((error as LinuxError).code === 'ENXIO') rmSync(path, { force: true });
+    }
+  }
+}
+
 /** The owner's side: one FIFO, watched while it is listened to. */
 export class Doorbell {
   readonly #path: string;
@@ -34,11 +66,15 @@ export class Doorbell {
    */
   constructor(path: string, owner: number) {
     this.#path = path;
-    rmSync(path, { force: true });
-    makeFifo(path);
-    if (owner !== process.getuid?.()) chownSync(path, owner, -1);
+    // It gets its name when somebody holds it open: a bell with that name and no reader is always a dead one's.
+    const unnamed = path + UNFINISHED;
+    rmSync(unnamed, { force: true });
+    makeFifo(unnamed);
+    if (owner !== process.getuid?.()) chownSync(unnamed, owner, -1);
     // Also open for writing, so that the last peer to leave does not make it report end of file for ever.
-    this.#fd = open(path, fs.O_RDWR | fs.O_NONBLOCK | fs.O_NOFOLLOW);
+    this.#fd = open(unnamed, fs.O_RDWR | fs.O_NONBLOCK | fs.O_NOFOLLOW);
+    renameSync(unnamed, path);
+    removeAtExit(path);
   }
 
   /** Calls `listener` at each ring from here on and, if `keepAlive`, keeps the process alive for it. */
@@ -60,6 +96,7 @@ export class Doorbell {
     this.#watch?.close(); // before the descriptor, or the event loop aborts the process
     close(this.#fd);
     rmSync(this.#path, { force: true });
+    removedAtExit.delete(this.#path);
   }
 
   #answer(): void {

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { futexWake, isByteWriteLocked, MemlaneError, status, tryLockByte, unlockByte } from '@memlane/linux';
-import { BellRope, Doorbell } from './doorbell.ts';
+import { BellRope, Doorbell, sweepBells } from './doorbell.ts';
 import { load, sleepSync, store } from './memory.ts';
 import { BellPush, ParkingSpot, sleepsInThread } from './parking.ts';
 import { runtimeDirectory } from './runtime-directory.ts';
@@ -153,9 +153,16 @@ export class SlotTable {
   }
 }
 
+const BELL_PREFIX = '.memlane-bell-';
+
 /** Names of the bells of a file begin with this. */
-export function bellPrefix(fileId: string): string {
-  return `.memlane-bell-${fileId}.`;
+function bellPrefix(fileId: string): string {
+  return `${BELL_PREFIX}${fileId}.`;
+}
+
+/** Removes what killed owners of anonymous files have left in the runtime directory. */
+export function sweepAnonymousBells(): void {
+  sweepBells(runtimeDirectory(), BELL_PREFIX);
 }
 
 /** One taken slot: alive for as long as this object, its thread and its process are. */

@@ -131,6 +131,9 @@ export class Waiter {
   /** Sleeps once; resolves to whether the condition is met afterwards. */
   #parkInEventLoop(condition: Condition, signal: AbortSignal | undefined): Promise<boolean> {
     return new Promise((resolve, reject) => {
+      // An abort or a close may have come since the last look, before anybody listened for it.
+      signal?.throwIfAborted();
+      if (this.#cancelled !== undefined) throw this.#cancelled;
       const { doorbell, spot, statistics } = this.#participant;
       const settle = (failure?: unknown): void => {
         if (this.#settle !== settle) return;

@@ -110,6 +110,11 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     }
   }
 
+  override close(): void {
+    this.#lane.close();
+    super.close();
+  }
+
   #copyNext(): Message | null {
     const lane = this.#lane;
     const offset = lane.peek();

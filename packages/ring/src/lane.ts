@@ -187,6 +187,7 @@ export class LaneReader {
   #consumed: Position;
   /** The writer's position, as last loaded. */
   #published: Position;
+  #closed = false;
   /** Records and payload bytes handled since the last release. */
   handledRecords = 0;
   handledBytes = 0;
@@ -224,7 +225,7 @@ export class LaneReader {
       const end = advance(position, recordBytes(length));
       if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw lied('length', length);
       const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
-      if (action === Action.ABORT) break;
+      if (action === Action.ABORT || this.#closed) break;
       position = end;
       this.#position = end;
       this.handledRecords += 1;
@@ -264,11 +265,16 @@ export class LaneReader {
   /** Gives the space of what has been handled back to the writer; returns whether there was any. */
   release(): boolean {
     const position = this.#position;
-    if (position === this.#consumed) return false;
+    if (position === this.#consumed || this.#closed) return false;
     this.#consumed = position;
     // pairs with: load in LaneWriter.#hasRoomUpTo. without it: the writer could overwrite before the reads are done.
     memory.store(this.#words, this.#base + CONSUMED, position);
     return true;
+  }
+
+  /** Ends a poll that is under way, and keeps a reader whose place may be another's by now from storing into it. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Bytes handled but not given back. */

@@ -1,5 +1,5 @@
 import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
-import { throwArgument } from '@memlane/linux';
+import { checkInteger, throwArgument } from '@memlane/linux';
 import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
 import { FULL, type LaneMemory, LaneWriter, type RecordView } from './lane.ts';
 
@@ -134,12 +134,14 @@ export class Producer extends Endpoint {
    */
   waitSync(timeoutMs: number = Number.POSITIVE_INFINITY, length = 0): boolean {
     this.expectOpen();
+    checkInteger('length', length, 0, this.maxMessageBytes);
     return this.waiter.waitSync(() => this.#lane.hasRoomFor(length), timeoutMs);
   }
 
   /** Resolves when a message of `length` bytes would find room. @throws (rejects) as {@link waitSync}; the signal's reason. */
   async wait({ signal, length = 0 }: WaitOptions & { readonly length?: number } = {}): Promise<void> {
     this.expectOpen();
+    checkInteger('length', length, 0, this.maxMessageBytes);
     await this.waiter.wait(() => this.#lane.hasRoomFor(length), signal);
   }
 

@@ -7,6 +7,7 @@ import {
   SharedFile,
   SLOT,
   StatisticsIndex,
+  sweepAnonymousBells,
   type Trust,
   withAttachLock,
 } from '@memlane/core';
@@ -135,6 +136,7 @@ export function openOrCreateRing(name: string, options: CreateRingOptions & Open
  * @throws ERR_MEMLANE_ARGUMENT; LinuxError ENOMEM, ENOSPC.
  */
 export function createAnonymousRing(options: RingShape = {}): Ring {
+  sweepAnonymousBells();
   const file = SharedFile.createAnonymous('memlane.ring', plan(options).geometry.fileLength);
   return closingOnFailure(file, () => {
     const ring = format(file, options);

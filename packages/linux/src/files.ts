@@ -98,6 +98,14 @@ export function getSeals(fd: number): number {
   return Math.max(0, systemCalls.fcntl(fd, F_GET_SEALS, 0));
 }
 
+/**
+ * Creates an eventfd: a counter in the kernel, to raise by writing and to wait for by reading eight bytes. The descriptor
+ * is not Node's: close it through the table of system calls.
+ */
+export function createEventFd(initial = 0, flags: number = EFD_CLOEXEC | EFD_NONBLOCK): number {
+  return orThrow(systemCalls.eventfd(initial, flags), 'eventfd');
+}
+
 /** Creates a FIFO. @throws LinuxError EEXIST, EACCES, EROFS. */
 export function makeFifo(path: string, mode = 0o600): void {
   orThrow(systemCalls.mkfifo(path, mode), 'mkfifo', path);

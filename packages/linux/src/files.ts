@@ -1,5 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
-import { AT_FDCWD, AT_SYMLINK_FOLLOW, F_ADD_SEALS, F_GET_SEALS, MFD_ALLOW_SEALING, MFD_CLOEXEC } from './constants.ts';
+import {
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  F_ADD_SEALS,
+  F_GET_SEALS,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+} from './constants.ts';
 import { LinuxError, orThrow } from './errors.ts';
 import { systemCalls } from './system-calls.ts';
 

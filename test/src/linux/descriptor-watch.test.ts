@@ -40,7 +40,7 @@ describe('watchReadable', () => {
   });
 
   test('a watch that was closed has no say over a later one on the same descriptor', async () => {
-    expect(await scene('stale')).toEqual({ calls: 1 });
+    expect(await scene('stale')).toEqual({ calls: 1, refused: 'ERR_MEMLANE_ARGUMENT' });
   });
 
   test('refuses what cannot be watched without ending the process', async () => {

@@ -178,7 +178,7 @@ describe('madvise', () => {
     expect([bytes[0], bytes[PAGE_SIZE]]).toEqual([0, 1]);
   });
 
-  test('populates for reading without taking space, and for writing with', () => {
+  test('populates for reading, and for writing, which takes the space', () => {
     using file = mappedFile(4);
     memory.advise(file.address, 2 * PAGE_SIZE, MADV_POPULATE_READ);
     expect(mappingAt(file.address)?.kib.Rss).toBe((2 * PAGE_SIZE) / 1024);

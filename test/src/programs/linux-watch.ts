@@ -137,6 +137,7 @@ const scenes: Readonly<Record<string, () => unknown>> = {
     watch.ref();
     stale.close();
     stale.unref();
+    const refused = thrownBy(() => watchReadable(fd, () => {}))?.code;
     ding(fd);
     await new Promise<void>((resolve) => {
       // Unreferenced, so that only the watch keeps the process.
@@ -145,7 +146,7 @@ const scenes: Readonly<Record<string, () => unknown>> = {
       }, 1).unref();
     });
     watch.close();
-    return { calls };
+    return { calls, refused };
   },
 
   unwatchable: async () => {

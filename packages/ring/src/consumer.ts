@@ -22,6 +22,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   readonly #lane: LaneReader;
   readonly #view: RecordView;
   readonly #releaseBytes: number;
+  readonly #giveBack = (): void => this.#advance();
   readonly #hasWork = (): boolean => this.#lane.hasRecord() || this.#lane.isDrained();
 
   constructor(
@@ -49,7 +50,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
    */
   poll(handler: Handler, limit: number = Number.POSITIVE_INFINITY): number {
     if (this.closed) this.expectOpen();
-    const count = this.#lane.poll(handler, limit);
+    const count = this.#lane.poll(handler, limit, this.#giveBack);
     this.#advance();
     return count;
   }

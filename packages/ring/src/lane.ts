@@ -206,12 +206,13 @@ export class LaneReader {
   }
 
   /**
-   * Hands up to `limit` records to `handler`; returns how many were handled. The caller releases afterwards.
+   * Hands up to `limit` records to `handler`; returns how many were handled. The caller releases afterwards, and in
+   * `giveBack`, which is called for each COMMIT.
    *
    * A handler that throws leaves its own record unhandled and those before it handled: progress is kept record by record
    * in a field, so that no `try` is needed.
    */
-  poll(handler: Handler, limit: number): number {
+  poll(handler: Handler, limit: number, giveBack: () => void): number {
     let position = this.#position;
     if (position === this.#published && !this.#refresh()) return 0;
     const published = this.#published;
@@ -232,7 +233,7 @@ export class LaneReader {
       this.handledBytes += length;
       count += 1;
       if (action === Action.BREAK) break;
-      if (action === Action.COMMIT) this.release();
+      if (action === Action.COMMIT) giveBack();
     }
     return count;
   }

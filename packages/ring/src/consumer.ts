@@ -46,7 +46,8 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
    * The handler may stop it by returning an {@link Action}. When the handler throws, the records before that one count as
    * handled and that one comes again. Does not block, does not allocate.
    *
-   * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_CORRUPT when the producer has written what cannot be.
+   * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_CONCURRENT when the handler itself reads from this consumer;
+   *   ERR_MEMLANE_CORRUPT when the producer has written what cannot be.
    */
   poll(handler: Handler, limit: number = Number.POSITIVE_INFINITY): number {
     if (this.closed) this.expectOpen();

@@ -227,6 +227,8 @@ export class LaneReader {
       if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw lied('length', length);
       const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
       if (action === Action.ABORT || this.#closed) break;
+      if (this.#position !== position)
+        throw new MemlaneError('ERR_MEMLANE_CONCURRENT', 'The handler of poll() has read from its own consumer');
       position = end;
       this.#position = end;
       this.handledRecords += 1;

@@ -67,7 +67,10 @@ export class Producer extends Endpoint {
     const lane = this.#lane;
     const records = lane.claimedRecords;
     const bytes = lane.claimedBytes;
-    if (!lane.publish()) return;
+    if (!lane.publish()) {
+      this.expectOpen();
+      return;
+    }
     const statistics = this.statistics;
     statistics[StatisticsIndex.messages] += records;
     statistics[StatisticsIndex.bytes] += bytes;
@@ -77,6 +80,7 @@ export class Producer extends Endpoint {
 
   /** Forgets every claim since the last commit. */
   abort(): void {
+    this.expectOpen();
     this.#lane.abort();
   }
 
@@ -86,16 +90,10 @@ export class Producer extends Endpoint {
    * @throws as {@link tryClaim}.
    */
   tryWrite(message: Uint8Array | string, type = 0): boolean {
-    if (typeof message === 'string') {
-      const offset = this.tryClaim(Buffer.byteLength(message), type);
-      if (offset === FULL) return false;
-      this.view.buffer.write(message, offset, 'utf8');
-    } else {
-      if (!(message instanceof Uint8Array)) throwArgument('message', message, 'a Uint8Array, a Buffer or a string');
-      const offset = this.tryClaim(message.length, type);
-      if (offset === FULL) return false;
-      this.view.u8.set(message, offset);
-    }
+    const offset = this.tryClaim(lengthOf(message), type);
+    if (offset === FULL) return false;
+    if (typeof message === 'string') this.view.buffer.write(message, offset, 'utf8');
+    else this.view.u8.set(message, offset);
     this.commit();
     return true;
   }
@@ -109,7 +107,7 @@ export class Producer extends Endpoint {
   async write(message: Uint8Array | string, { type = 0, signal }: WriteOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     if (this.#queued === 0 && this.tryWrite(message, type)) return;
-    const length = typeof message === 'string' ? Buffer.byteLength(message) : message.length;
+    const length = lengthOf(message);
     const before = this.#lastQueued;
     let done: (value: Promise<void>) => void = () => {};
     this.#queued += 1;
@@ -170,6 +168,13 @@ export class Producer extends Endpoint {
     if (this.#lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])
       statistics[StatisticsIndex.highWaterBytes] = this.#lane.highWaterBytes;
   }
+}
+
+/** Bytes that a message takes in the ring. @throws ERR_MEMLANE_ARGUMENT when it is none. */
+function lengthOf(message: Uint8Array | string): number {
+  if (typeof message === 'string') return Buffer.byteLength(message);
+  if (!(message instanceof Uint8Array)) throwArgument('message', message, 'a Uint8Array, a Buffer or a string');
+  return message.length;
 }
 
 /** The promise, or the signal's reason when that comes first. */

@@ -1,4 +1,4 @@
-import { futexWait, MemlaneError, systemCalls } from '@memlane/linux';
+import { futexWait, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
 import { pause } from './memory.ts';
 import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
 import { ParkKind } from './slot-descriptor.ts';
@@ -49,10 +49,15 @@ export class Waiter {
   /**
    * Blocks the thread until the condition is met or the time is over; returns whether it is met.
    *
-   * @throws ERR_MEMLANE_WAIT_STRATEGY for `event`.
+   * @throws ERR_MEMLANE_WAIT_STRATEGY for `event`; ERR_MEMLANE_CONCURRENT while a wait in the event loop is under way;
+   *   ERR_MEMLANE_ARGUMENT.
    */
   waitSync(condition: Condition, timeoutMs: number): boolean {
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+      throwArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
     if (condition()) return true;
+    // It would end with the word of the other wait marked as awake, which nobody would ever ring again.
+    if (this.#waiting) throw new MemlaneError('ERR_MEMLANE_CONCURRENT', 'A wait of this endpoint is under way');
     const deadline = performance.now() + timeoutMs;
     switch (this.#strategy) {
       case 'spin':
@@ -141,8 +146,13 @@ export class Waiter {
         signal?.removeEventListener('abort', aborted);
         doorbell.ignore();
         spot.leave();
-        if (failure !== undefined) reject(failure);
-        else resolve(condition());
+        if (failure !== undefined) return reject(failure);
+        try {
+          resolve(condition());
+        } catch (error) {
+          // Called by the event loop: what a lying peer makes the condition throw would end the process.
+          reject(error);
+        }
       };
       const aborted = (): void => settle(signal?.reason);
       const lookAgain = (): void => settle();

@@ -1,0 +1,86 @@
+import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
+import { PAGE_SIZE } from '@memlane/linux';
+import { createAnonymousRing, createRing, type Ring, type WaitStrategy } from 'memlane';
+import type { Received } from '../ends.ts';
+import type { Ends, Place } from '../places.ts';
+
+/** What holds the bytes of a ring. */
+export type Backing = 'a file in memory' | 'an anonymous file' | 'a file on disk';
+
+/** One kind of ring on which every case runs. */
+export interface Medium {
+  readonly backing: Backing;
+  /** Where the positions begin. */
+  readonly start: number;
+  readonly folder: string;
+}
+
+/** Smallest ring there is, so that everything wraps often. */
+export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
+
+/** A fresh ring and its two ends, for one case. */
+export interface Bed {
+  readonly place: Place;
+  /** The ring as a third party has it, who holds no place in it. */
+  readonly ring: Ring;
+  readonly producer: Ends['producer'];
+  readonly consumer: Ends['consumer'];
+  /** Takes both places, with those wait strategies. */
+  open(wait?: { producer?: WaitStrategy; consumer?: WaitStrategy }): Promise<void>;
+}
+
+/** One thing that every ring must do. */
+export interface Case {
+  readonly name: string;
+  readonly run: (bed: Bed) => Promise<void>;
+  /** Where it makes sense; default everywhere. One thread cannot wake itself while it is blocked. */
+  readonly places?: readonly Place[];
+}
+
+/** Where a blocked end does not block the other. */
+export const APART: readonly Place[] = ['worker threads', 'processes'];
+
+/** Makes the ring of a case. */
+export function makeRing(backing: Backing, start: number, path: string): Ring {
+  const shape = { capacityBytes: CAPACITY, startPosition: start };
+  return backing === 'an anonymous file' ? createAnonymousRing(shape) : createRing(path, shape);
+}
+
+/** A text that is recognised, of at least that many bytes. */
+export function text(n: number, bytes = 0): string {
+  return `message ${n} `.padEnd(bytes, '.');
+}
+
+/** The texts of messages. */
+export function textsOf(messages: readonly Received[]): string[] {
+  return messages.map(({ data }) => Buffer.from(data).toString());
+}
+
+/** Checks that the call is refused with that code, and that the message holds those words. */
+export async function refuses(code: string, call: Promise<unknown>, ...words: readonly string[]): Promise<void> {
+  await rejects(call, (error: { code?: string; message: string; remedy?: string }) => {
+    strictEqual(error.code, code, `${error.code}: ${error.message}`);
+    for (const word of words) ok(error.message.includes(word), `'${word}' is missing in: ${error.message}`);
+    if (code.startsWith('ERR_MEMLANE'))
+      ok(error.remedy !== undefined && error.message.endsWith(error.remedy), `no remedy in: ${error.message}`);
+    return true;
+  });
+}
+
+/** Waits until a condition holds; what could be observed but not be waited for. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`for 20 s not: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Whether a promise is settled after all that is due in the event loop has run. */
+export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const mark = {};
+  const turn = new Promise((resolve) => setTimeout(resolve, 5, mark));
+  return (await Promise.race([promise, turn])) === mark;
+}
+
+export { deepStrictEqual, ok, strictEqual };

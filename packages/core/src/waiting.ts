@@ -146,11 +146,11 @@ export class Waiter {
         signal?.removeEventListener('abort', aborted);
         doorbell.ignore();
         spot.leave();
-        if (failure !== undefined) return reject(failure);
         try {
+          if (failure !== undefined) throw failure;
           resolve(condition());
         } catch (error) {
-          // Called by the event loop: what a lying peer makes the condition throw would end the process.
+          // Not thrown: called by the event loop, it would end the process for what a lying peer has written.
           reject(error);
         }
       };

@@ -334,7 +334,9 @@ export class Region implements Disposable {
       reservation.extend(newLength);
       reservation.map({ at: from, length: newLength - from, fd, offset: this.#offset + from, access, path });
     } catch (error) {
-      if (access === 'read') reservation.map({ at: 0, length: this.#length, fd, offset: this.#offset, access, path });
+      reservation.retire(from); // no hole, as in Region.map
+      const length = this.#length - from;
+      if (length > 0) reservation.map({ at: from, length, fd, offset: this.#offset + from, access, path });
       throw error;
     }
     this.#length = newLength;

@@ -75,10 +75,13 @@ export class Reservation {
   /**
    * Replaces every page by a fresh anonymous one: views that are still about read zeros and write nowhere. Safe while a
    * job of the thread pool uses the memory, where munmap would be SIGSEGV and detaching the buffer would abort Node.
+   *
+   * @param from the first page that is replaced.
    */
-  retire(): void {
+  retire(from = 0): void {
     const { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE } = constants;
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-    memory.map(this.address, toPages(this.buffer.byteLength), PROT_READ | PROT_WRITE, flags, -1, 0);
+    const length = toPages(this.buffer.byteLength) - from;
+    memory.map(this.address + from, length, PROT_READ | PROT_WRITE, flags, -1, 0);
   }
 }

@@ -182,8 +182,8 @@ export const SYSTEM_REMEDIES = {
   EROFS: 'The file system is mounted read-only: use another path, or open with read access.',
 } as const;
 
-// Two numbers have two names. libuv's table (getSystemErrorName) is no help: it calls 95 ENOTSUP, Linux EOPNOTSUPP.
 // Where two names share a number, the one that Linux documents for the calls made here comes last and wins.
+// getSystemErrorName is no help: libuv calls 95 ENOTSUP.
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map([
   ...Object.entries(constants.errno).map(([name, errno]): [number, string] => [errno, name]),
   [constants.errno.EAGAIN, 'EAGAIN'],

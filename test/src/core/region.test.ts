@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Region, type RegionOptions, SharedFile } from '@memlane/core';
-import { addressOf, constants, getSeals, PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
+import { addressOf, constants, getSeals, PAGE_SIZE, replaceSystemCall, systemCalls } from '@memlane/linux';
 import { mappingAt, openDescriptors } from '../linux/proc.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -81,6 +81,26 @@ describe('create', () => {
     expect(thrownBy(() => Region.createAnonymous(PAGE_SIZE))).toMatchObject({ code: 'ENOMEM', syscall: 'mmap' });
     expect(scratch.entries()).toEqual([]);
     expect(openDescriptors()).toEqual(before);
+  });
+
+  test('leaves no hole in what the engine will free when a mapping fails late', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('a');
+    numberedPages(path, 2);
+    for (const failing of [0, 1]) {
+      const calls: { address: number; bytes: number; anonymous: boolean }[] = [];
+      using _fault = replaceSystemCall('mmap', (original) => (...parameters) => {
+        const [address, bytes, , , fd] = parameters;
+        if (calls.push({ address, bytes, anonymous: fd < 0 }) - 1 !== failing) return original(...parameters);
+        systemCalls.munmap(address, bytes);
+        return -12;
+      });
+      expect(thrownBy(() => Region.open(path, { mirror: PAGE_SIZE }))).toMatchObject({ code: 'ENOMEM' });
+      // What is there now cannot be asked: the engine may have collected it meanwhile.
+      const address = calls[0]?.address;
+      expect(calls.at(-1)).toEqual({ address, bytes: 3 * PAGE_SIZE, anonymous: true });
+      expect(calls).toHaveLength(failing + 2);
+    }
   });
 
   test.each([0, -1, 1.5, Number.NaN, 2 ** 53, '4096', undefined])('refuses length %p', (length) => {

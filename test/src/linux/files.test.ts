@@ -15,6 +15,7 @@ import {
   allocate,
   close,
   constants,
+  createEventFd,
   createMemoryFile,
   getSeals,
   linkUnnamed,
@@ -258,7 +259,7 @@ test('makeFifo makes a FIFO of its owner alone, and does not replace a name', ()
 });
 
 test('an eventfd adds up what is written and is empty once read', () => {
-  const fd = systemCalls.eventfd(3, constants.EFD_CLOEXEC | constants.EFD_NONBLOCK);
+  const fd = createEventFd(3);
   expect(fd).toBeGreaterThan(2);
   expect(closesOnExec(fd)).toBe(true);
   const count = new BigUint64Array([4n]);
@@ -268,4 +269,5 @@ test('an eventfd adds up what is written and is empty once read', () => {
   expect(systemCalls.read(fd, new Uint8Array(count.buffer), 8)).toBe(-11); // EAGAIN
   expect(systemCalls.close(fd)).toBe(0);
   expect(systemCalls.close(fd)).toBe(-9); // EBADF
+  expect(thrownBy(() => createEventFd(0, -1))).toMatchObject({ code: 'EINVAL', syscall: 'eventfd' });
 });

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { memory as shared } from '@memlane/core';
 import { addressOf, futexWait, futexWake, PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
@@ -7,9 +7,11 @@ import { scratchFolder } from '../support/scratch.ts';
 import { pause, thrownBy } from '../support/speech.ts';
 import { mapShared } from './pages.ts';
 
-/** Wakes until as many as that were asleep. The longest sleep of a waiter is what ends this for a broken one. */
-async function wake(address: number, count: number): Promise<void> {
-  for (let woken = 0; woken < count; woken += futexWake(address, count - woken)) await pause(1);
+/** Waits until a program sleeps in the kernel on its word. */
+async function asleep(program: Program): Promise<void> {
+  await program.next('waiting');
+  const futex = process.arch === 'arm64' ? '98' : '202';
+  while (readFileSync(`/proc/${program.pid}/syscall`, 'utf8').split(' ')[0] !== futex) await pause(1);
 }
 
 describe('between processes', () => {
@@ -19,8 +21,8 @@ describe('between processes', () => {
     writeFileSync(path, new Uint8Array(PAGE_SIZE));
     using mapping = mapShared(path);
     await using waiter = new Program('linux-futex-waiter', { path });
-    await waiter.next('waiting');
-    await wake(mapping.address, 1);
+    await asleep(waiter);
+    expect(futexWake(mapping.address)).toBe(1);
     expect(await waiter.next('awake')).toBeLessThan(20_000);
   });
 
@@ -31,12 +33,12 @@ describe('between processes', () => {
     using mapping = mapShared(path);
     await using first = new Program('linux-futex-waiter', { path });
     await using second = new Program('linux-futex-waiter', { path });
-    await Promise.all([first.next('waiting'), second.next('waiting')]);
-    await wake(mapping.address, 1);
+    await Promise.all([asleep(first), asleep(second)]);
+    expect(futexWake(mapping.address, 1)).toBe(1);
     await Promise.race([first.ended, second.ended]);
     await pause(50);
     expect([first.running, second.running].filter(Boolean)).toHaveLength(1);
-    await wake(mapping.address, 1);
+    expect(futexWake(mapping.address, 100)).toBe(1);
     await Promise.all([first.success(), second.success()]);
   });
 });

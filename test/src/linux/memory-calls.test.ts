@@ -81,6 +81,13 @@ describe('map', () => {
     file.bytes[2 * PAGE_SIZE + 1] = 7;
     expect(bytes[1]).toBe(7);
     expect(mappingAt(address)).toMatchObject({ permissions: 'r--s', fileOffset: 2 * PAGE_SIZE });
+
+    // Past what an int can hold.
+    const far = 6 * 2 ** 30;
+    ftruncateSync(file.fd, far + PAGE_SIZE);
+    writeSync(file.fd, 'far', far);
+    memory.map(address, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, file.fd, far);
+    expect(Buffer.from(bytes.subarray(0, 3)).toString()).toBe('far');
   });
 
   test('keeps private stores to itself', () => {
@@ -185,6 +192,16 @@ describe('madvise', () => {
     memory.advise(file.address, 3 * PAGE_SIZE, MADV_POPULATE_WRITE);
     expect(mappingAt(file.address)?.kib.Rss).toBe((3 * PAGE_SIZE) / 1024);
     expect(fstatSync(file.fd).blocks * 512).toBe(3 * PAGE_SIZE);
+  });
+
+  test('populates a mapping that may only be read for reading alone', () => {
+    using file = mappedFile(1);
+    const { address } = reserve(1);
+    memory.map(address, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, file.fd, 0);
+    memory.advise(address, PAGE_SIZE, MADV_POPULATE_READ);
+    expect(thrownBy(() => memory.advise(address, PAGE_SIZE, MADV_POPULATE_WRITE))).toMatchObject({
+      syscall: 'madvise',
+    });
   });
 
   test.each([

@@ -50,7 +50,7 @@ enum parked { PARKED_THREAD = 1, PARKED_ASLEEP = 2, PARKED_EPISODE = 4 };
 
 enum lane {
   LANE_PUBLISHED = 0,
-  LANE_CONSUMED = 128,
+  LANE_CONSUMED = 256,
 };
 
 enum record {

@@ -16,7 +16,7 @@ export interface Disturbance {
 const quietForeignCores = 0.08;
 const quietStolenCores = 0.05;
 const homeTolerance = 1.5;
-const patienceMs = 2000;
+const patienceMs = 10_000;
 const vainWaitsBeforeGivingUp = 3;
 const ticksPerSecond = 100;
 

@@ -62,10 +62,11 @@ function blocks(results: readonly Result[]): Result[][] {
   return [...bySize.values()];
 }
 
-async function calibrate(result: Result, lengths: RunLengths, { directory, cores }: RunOptions): Promise<void> {
+async function calibrate(result: Result, lengths: RunLengths, { directory, cores, meter }: RunOptions): Promise<void> {
   const { subject } = result;
   try {
     for (const share of calibrationShares) {
+      await meter.quiet();
       lengths.learn(subject, await takeSample(subject, lengths.counts(subject, share), directory, cores));
     }
   } catch (error) {

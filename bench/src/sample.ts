@@ -19,12 +19,12 @@ export interface Measurement {
 }
 
 /** A case that crashed, hung or delivered wrong bytes. */
-export class SampleError extends Error {}
+class SampleError extends Error {}
 
 const watchdogMs = 30_000;
 let samples = 0;
 
-/** Runs one case once, in fresh processes. @throws SampleError */
+/** Runs one case once, in fresh processes. */
 export async function takeSample(
   subject: Case,
   messages: { warmup: number; measured: number },

@@ -24,11 +24,8 @@ function send(producer: Producer, sequence: number): void {
   producer.commit();
 }
 
-/** Blocks the thread; a spinning wait need not be told to wait. */
 function receiveSync(consumer: Consumer): void {
-  while (consumer.poll(check, 1) === 0) {
-    if (wait === 'park') consumer.waitSync();
-  }
+  while (consumer.poll(check, 1) === 0) consumer.waitSync();
 }
 
 async function receive(consumer: Consumer): Promise<void> {

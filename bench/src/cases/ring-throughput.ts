@@ -19,10 +19,11 @@ function capacityBytes({ variant, sizeBytes }: Role): number {
 }
 
 function claim(producer: Producer): number {
-  let offset: number;
-  do offset = producer.tryClaim(work.sizeBytes);
-  while (offset === FULL);
-  return offset;
+  for (;;) {
+    const offset = producer.tryClaim(work.sizeBytes);
+    if (offset !== FULL) return offset;
+    producer.waitSync(Number.POSITIVE_INFINITY, work.sizeBytes);
+  }
 }
 
 function produceEach(producer: Producer): void {
@@ -65,7 +66,7 @@ function produceWrites(producer: Producer): void {
   const { sourceBytes } = work;
   for (let sequence = 0; sequence < role.count; sequence++) {
     work.payload(sequence);
-    while (!producer.tryWrite(sourceBytes));
+    while (!producer.tryWrite(sourceBytes)) producer.waitSync(Number.POSITIVE_INFINITY, work.sizeBytes);
   }
 }
 
@@ -77,10 +78,15 @@ function consume(isIntact: (view: RecordView, offset: number, length: number, se
   const take = (view: RecordView, offset: number, length: number): void => {
     if (!isIntact(view, offset, length, received++)) faults++;
   };
+  const takeUpTo = (count: number): void => {
+    while (received < count) {
+      if (consumer.poll(take, count - received) === 0) consumer.waitSync();
+    }
+  };
   printReady();
-  while (received < role.warmup) consumer.poll(take, role.warmup - received);
+  takeUpTo(role.warmup);
   const startedNs = nowNs();
-  while (received < role.count) consumer.poll(take, role.count - received);
+  takeUpTo(role.count);
   report({ elapsedNs: nowNs() - startedNs, faults });
 }
 

@@ -90,9 +90,11 @@ export class Producer extends Endpoint {
    * @throws as {@link tryClaim}.
    */
   tryWrite(message: Uint8Array | string, type = 0): boolean {
-    const offset = this.tryClaim(lengthOf(message), type);
+    const length = lengthOf(message);
+    const offset = this.tryClaim(length, type);
     if (offset === FULL) return false;
-    if (typeof message === 'string') this.view.buffer.write(message, offset, 'utf8');
+    // With the length: without it Node 20 and 22 write nothing into a Buffer of 2 GiB, which is what 1 GiB has twice.
+    if (typeof message === 'string') this.view.buffer.write(message, offset, length, 'utf8');
     else this.view.u8.set(message, offset);
     this.commit();
     return true;

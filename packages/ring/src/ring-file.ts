@@ -130,11 +130,11 @@ function mapped(region: Region, geometry: RingGeometry, capacityBytes: number, f
   const { buffer, address, file } = region;
   const { dataOffset, slotsOffset, slotCount, lanesOffset } = geometry;
   const words = new Int32Array(buffer, 0, dataOffset >> 2);
-  const dataBytes = 2 * capacityBytes;
+  const dataBytes = 2 * capacityBytes; // up to 2^31: no bit operations on it
   const view: RecordView = {
     u8: new Uint8Array(buffer, dataOffset, dataBytes),
-    i32: new Int32Array(buffer, dataOffset, dataBytes >> 2),
-    f64: new Float64Array(buffer, dataOffset, dataBytes >> 3),
+    i32: new Int32Array(buffer, dataOffset, dataBytes / 4),
+    f64: new Float64Array(buffer, dataOffset, dataBytes / 8),
     data: new DataView(buffer, dataOffset, dataBytes),
     buffer: Buffer.from(buffer, dataOffset, dataBytes),
   };

@@ -1,0 +1,83 @@
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { type Descriptor, type FieldType, SLOT, SUPERBLOCK } from '@memlane/core';
+import { PAGE_SIZE } from '@memlane/linux';
+import { CURSOR, LANE, RING_HEADER, type RingGeometry, ringGeometry } from '@memlane/ring/layout';
+
+/** Slots of a ring for one producer and one consumer. */
+export const PRODUCER = 0;
+export const CONSUMER = 1;
+
+/** A structure at its place in the file. */
+export interface Placed {
+  readonly descriptor: Descriptor;
+  readonly offset: number;
+}
+
+const geometry: RingGeometry = ringGeometry(1, 1, PAGE_SIZE, PAGE_SIZE);
+
+export const superblock: Placed = { descriptor: SUPERBLOCK, offset: 0 };
+export const ringHeader: Placed = { descriptor: RING_HEADER, offset: SUPERBLOCK.bytes };
+export const lane: Placed = { descriptor: LANE, offset: geometry.lanesOffset };
+export const cursor: Placed = { descriptor: CURSOR, offset: geometry.lanesOffset + LANE.bytes };
+export const dataOffset: number = geometry.dataOffset;
+
+export function slot(index: number): Placed {
+  return { descriptor: SLOT, offset: geometry.slotsOffset + index * SLOT.bytes };
+}
+
+/** Where a field is in the file, and what it is. */
+export function locate({ descriptor, offset }: Placed, name: string): { type: FieldType; offset: number } {
+  const field = descriptor.fields[name];
+  if (field === undefined) throw new Error(`${descriptor.name} has no ${name}`);
+  return { type: field.type, offset: offset + field.offset };
+}
+
+/** A number of a ring file, read past every mapping. */
+export function peek(path: string, placed: Placed, name: string): number {
+  const { type, offset } = locate(placed, name);
+  const bytes = readBytes(path, offset, type === 'f64' ? 8 : 4);
+  if (type === 'f64') return bytes.readDoubleLE();
+  return type === 'i32' ? bytes.readInt32LE() : bytes.readUInt32LE();
+}
+
+/** Writes a number into a ring file, past every mapping: what a hostile peer or a broken disk does. */
+export function poke(path: string, placed: Placed, name: string, value: number): void {
+  const { type, offset } = locate(placed, name);
+  const bytes = Buffer.alloc(type === 'f64' ? 8 : 4);
+  if (type === 'f64') bytes.writeDoubleLE(value);
+  else bytes.writeInt32LE(value | 0);
+  writeBytes(path, offset, bytes);
+}
+
+export function readBytes(path: string, offset: number, length: number): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(length);
+    readSync(fd, bytes, 0, length, offset);
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function writeBytes(path: string, offset: number, bytes: Uint8Array): void {
+  const fd = openSync(path, 'r+');
+  try {
+    writeSync(fd, bytes, 0, bytes.length, offset);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Everything that tells why a ring stands still, for the message of a watchdog. */
+export function ringState(path: string): string {
+  const line = (placed: Placed, names: readonly string[]): string =>
+    `${placed.descriptor.name} @${placed.offset}: ${names.map((name) => `${name} ${peek(path, placed, name)}`).join(', ')}`;
+  const words = ['state', 'generation', 'parked', 'bell', 'pid', 'messages', 'refusals', 'parks', 'rings'];
+  return [
+    line(slot(PRODUCER), words),
+    line(slot(CONSUMER), words),
+    line(lane, ['published', 'ended']),
+    line(cursor, ['consumed']),
+  ].join('\n');
+}

@@ -1,0 +1,165 @@
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+
+/*
+ * What the two sides of a storm have done, written down where SIGKILL cannot take it back: entries of three 32-bit
+ * numbers, appended by one write(2) each. The consumer writes a message down before it advances over it, the producer a
+ * commit after it was made; so what is missing at most is the last thing that each was doing.
+ */
+
+/** A message is known by the life of the producer that wrote it, and its number in that. */
+export interface MessageKey {
+  readonly life: number;
+  readonly number: number;
+}
+
+const NUMBER_BITS = 20;
+
+/** The key as one number, which travels as the type of the message. */
+export function packKey({ life, number }: MessageKey): number {
+  return (life << NUMBER_BITS) | number;
+}
+
+export function unpackKey(packed: number): MessageKey {
+  return { life: packed >>> NUMBER_BITS, number: packed & (2 ** NUMBER_BITS - 1) };
+}
+
+/** Most messages that one life may write. */
+export const MAX_MESSAGES: number = 2 ** NUMBER_BITS - 1;
+
+/** Entries: what happened, the key of the message concerned or the number of the life. */
+export const Event = { begun: 0, handled: 1, advanced: 2, committed: 3, ended: 4 } as const;
+type EventNumber = (typeof Event)[keyof typeof Event];
+
+export interface Entry {
+  readonly event: EventNumber;
+  readonly value: number;
+}
+
+const ENTRY_BYTES = 8;
+
+/** Appends to a journal. */
+export class Journal implements Disposable {
+  readonly #fd: number;
+  readonly #entry: Int32Array = new Int32Array(ENTRY_BYTES / 4);
+
+  constructor(path: string) {
+    this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+  }
+
+  note(event: EventNumber, value = 0): void {
+    this.#entry[0] = event;
+    this.#entry[1] = value;
+    writeSync(this.#fd, this.#entry);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
+
+export function readJournal(path: string): Entry[] {
+  const bytes = readFileSync(path);
+  if (bytes.length % ENTRY_BYTES !== 0) throw new Error(`${path} ends inside an entry`);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  return Array.from({ length: words.length / 2 }, (_, i) => ({
+    event: words[2 * i] as EventNumber,
+    value: words[2 * i + 1] as number,
+  }));
+}
+
+/** What a storm came to. */
+export interface Verdict {
+  readonly messages: number;
+  /** Messages that were handled more than once, because a consumer died before it had advanced over them. */
+  readonly repeats: number;
+  readonly producers: number;
+  readonly consumers: number;
+}
+
+/**
+ * Judges what the consumers handled against what the producers have committed: each message in its place, none left out,
+ * repeats only of what was not surely advanced over.
+ *
+ * @throws with the first thing that is wrong.
+ */
+export function judge(consumed: readonly Entry[], produced: readonly Entry[]): Verdict {
+  const committed = lastCommitted(produced);
+  /** Every message in the order of its first handling. */
+  const order: number[] = [];
+  /** How many of them are surely advanced over. */
+  let advanced = 0;
+  /** Where the consumer that lives now is in the order; undefined until its first message says so. */
+  let place: number | undefined;
+  let repeats = 0;
+  let consumers = 0;
+  let ended = false;
+
+  for (const { event, value } of consumed) {
+    if (event === Event.begun) {
+      consumers += 1;
+      place = undefined;
+    } else if (event === Event.advanced) {
+      if (place !== undefined) advanced = Math.max(advanced, place);
+    } else if (event === Event.ended) {
+      ended = true;
+    } else {
+      place ??= beginning(value);
+      if (place < order.length) {
+        if (order[place] !== value)
+          throw new Error(`${name(value)} was repeated in the place of ${name(order[place])}`);
+        repeats += 1;
+      } else {
+        expectSuccessor(order.at(-1), value);
+        order.push(value);
+      }
+      place += 1;
+    }
+  }
+  if (!ended) throw new Error('no consumer saw the end of the stream');
+  const last = order.at(-1);
+  for (const [life, number] of committed) {
+    const { life: lastLife, number: lastNumber } = last === undefined ? { life: -1, number: -1 } : unpackKey(last);
+    if (life > lastLife || (life === lastLife && number > lastNumber))
+      throw new Error(`${name(packKey({ life, number }))} was committed, but never handled`);
+  }
+  return { messages: order.length, repeats, producers: committed.size, consumers };
+
+  /** Where a consumer's first message stands in the order: nowhere but behind what was surely advanced over. */
+  function beginning(first: number): number {
+    const found = order.indexOf(first, advanced);
+    if (found >= 0) return found;
+    if (order.lastIndexOf(first) >= 0) throw new Error(`${name(first)} came again after it had been advanced over`);
+    return order.length;
+  }
+
+  /** A new message is the next one of its life, or the first one of a later life. */
+  function expectSuccessor(previous: number | undefined, next: number): void {
+    const { life, number } = unpackKey(next);
+    const before = previous === undefined ? { life: -1, number: -1 } : unpackKey(previous);
+    const due = life === before.life ? before.number + 1 : 0;
+    if (life < before.life || number !== due)
+      throw new Error(`${name(next)} followed ${previous === undefined ? 'nothing' : name(previous)}`);
+    if (life === before.life) return;
+    for (const [earlier, lastNumber] of committed) {
+      if (earlier >= life || earlier < before.life) continue;
+      if (earlier > before.life || lastNumber > before.number)
+        throw new Error(`${name(packKey({ life: earlier, number: lastNumber }))} was left out before ${name(next)}`);
+    }
+  }
+}
+
+/** The last number that each life has committed for sure. */
+function lastCommitted(produced: readonly Entry[]): Map<number, number> {
+  const committed = new Map<number, number>();
+  for (const { event, value } of produced) {
+    if (event !== Event.committed) continue;
+    const { life, number } = unpackKey(value);
+    committed.set(life, number);
+  }
+  return committed;
+}
+
+function name(packed: number | undefined): string {
+  const { life, number } = unpackKey(packed as number);
+  return `message ${number} of producer ${life}`;
+}

@@ -2,7 +2,8 @@
 // Plain Node without dependencies: none are installed yet when this runs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -42,12 +43,16 @@ export function build() {
 /** Runs one step with its output held back: one line when it succeeds, all of it when it fails. */
 function quietly(title, command, args) {
   const started = Date.now();
+  // What the tools leave in the folder for temporary files (locks, compile caches) goes with this one.
+  const scratch = mkdtempSync(join(tmpdir(), 'memlane-setup-'));
   const result = spawnSync(command, args, {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 1 << 28,
+    env: { ...process.env, TMPDIR: scratch },
   });
+  rmSync(scratch, { recursive: true, force: true });
   if (result.error) fail(`${title}: cannot run ${command}: ${result.error.message}`);
   if (result.status !== 0) {
     process.stderr.write(result.stdout + result.stderr);

@@ -54,14 +54,18 @@ test('close gives the descriptor back, once', () => {
   using scratch = scratchFolder();
   const before = openDescriptors();
   const region = Region.create(scratch.file('a'), PAGE_SIZE);
+  const { bytes } = region;
   expect(openDescriptors().size).toBe(before.size + 1);
   region.close();
   expect(openDescriptors()).toEqual(before);
   using other = Region.open(scratch.file('a'));
+  bytes[0] = 5;
   region.close();
   region[Symbol.dispose]();
   other.bytes[0] = 1;
   expect(openDescriptors().get(other.file.fd)).toBe(scratch.file('a'));
+  // What a view that was left over made of its anonymous page is its own.
+  expect(bytes[0]).toBe(5);
 });
 
 test('the end of the scope closes', () => {

@@ -1,7 +1,7 @@
 import { statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type Advice, Region } from '@memlane/core';
-import { PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
+import { constants, PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
 import { mappingAt, statusNumber } from '../linux/proc.ts';
 import { type Medium, scratchFolder } from '../support/scratch.ts';
 import { rejectionOf, thrownBy } from '../support/speech.ts';
@@ -25,17 +25,22 @@ function sparse(pages: number, medium: Medium = 'memory', access: 'read' | 'read
 
 type RangeCall = 'msync' | 'msyncAsync' | 'madvise' | 'mlock' | 'munlock';
 
-/** Records the ranges that a system call is made for, in pages from the start of the region. */
-function spyOn(name: RangeCall, region: Region): Disposable & { readonly ranges: [page: number, pages: number][] } {
+/** Records what a system call is made with: its range in pages from the start of the region, and the rest. */
+function spyOn(
+  name: RangeCall,
+  region: Region,
+): Disposable & { readonly ranges: [page: number, pages: number][]; readonly others: unknown[][] } {
   const ranges: [number, number][] = [];
+  const others: unknown[][] = [];
   const spy = replaceSystemCall(name, (original) => {
     const call = original as (...parameters: unknown[]) => number;
     return (address: number, length: number, ...rest: unknown[]) => {
       ranges.push([(address - region.address) / PAGE_SIZE, length / PAGE_SIZE]);
+      others.push(rest);
       return call(address, length, ...rest);
     };
   });
-  return { ranges, [Symbol.dispose]: () => spy[Symbol.dispose]() };
+  return { ranges, others, [Symbol.dispose]: () => spy[Symbol.dispose]() };
 }
 
 /** Ranges in bytes, and the pages that they touch. */
@@ -153,10 +158,11 @@ describe('advise', () => {
     expect(holds(mappingAt(region.address + 2 * PAGE_SIZE)?.flags ?? [])).toBe(false);
   });
 
-  test('willneed reads a file on a device in', () => {
+  test('willneed is passed on: whether the kernel reads ahead is its own business', () => {
     using file = sparse(4, 'disk');
+    using spy = spyOn('madvise', file.region);
     file.region.advise('willneed');
-    expect(file.region.length).toBe(4 * PAGE_SIZE);
+    expect(spy.others).toEqual([[constants.MADV_WILLNEED]]);
   });
 
   test('dontneed unmaps the pages and loses nothing', () => {
@@ -191,7 +197,10 @@ test('residency counts the pages in memory', () => {
 describe('prefault', () => {
   test('takes the space of a writable region', () => {
     using file = sparse(4);
+    // In memory, reading a page takes its space too: that it is done for writing shows in the call alone.
+    using spy = spyOn('madvise', file.region);
     file.region.prefault({ length: 3 * PAGE_SIZE });
+    expect(spy.others).toEqual([[constants.MADV_POPULATE_WRITE]]);
     expect(mappingAt(file.region.address)?.kib.Rss).toBe((3 * PAGE_SIZE) / 1024);
     expect(statSync(file.path).blocks * 512).toBe(3 * PAGE_SIZE);
   });

@@ -1,0 +1,90 @@
+/* Takes part in a file, in the way that the judge asks for. */
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { memory, ParkKind, Peer, type RegionDescriptor, withAttachLock } from '@memlane/core';
+import { attachTable, wordOf } from '../core/participation.ts';
+import { Commands, parameters, say, thrownBy } from '../support/speech.ts';
+
+interface Parameters {
+  readonly descriptor: RegionDescriptor;
+  readonly scene: 'hold' | 'die in recovery' | 'hold the attach lock' | 'try' | 'thread' | 'watch';
+  readonly slot: number;
+  /** How fast the clock of this process runs. */
+  readonly clock?: number;
+}
+
+const given: Parameters = isMainThread ? parameters() : workerData;
+const { descriptor, scene, slot } = given;
+const { region, table } = attachTable(descriptor);
+const commands = isMainThread ? new Commands() : undefined;
+const next = (): Promise<string> => (commands as Commands).next();
+
+if (given.clock !== undefined) {
+  const now = performance.now.bind(performance);
+  const factor = given.clock;
+  performance.now = () => now() * factor;
+}
+
+const scenes: Record<Parameters['scene'], () => void | Promise<void>> = {
+  hold: async () => {
+    const participant = table.take(slot, 1, 'participant', () => {});
+    say('taken', process.pid);
+    for (;;) {
+      const command = await next();
+      if (command === 'park') participant.spot.enter(ParkKind.eventLoop);
+      else if (command === 'leave') participant.leave();
+      else if (command === 'listen') participant.doorbell.listen(() => say('rung'), true);
+      else if (command === 'exit') process.exit();
+      say('done', command);
+    }
+  },
+
+  'die in recovery': () => {
+    table.take(slot, 1, 'participant', () => {
+      say('recovering', { alive: table.isAlive(slot) });
+      process.kill(process.pid, 'SIGKILL');
+    });
+  },
+
+  'hold the attach lock': () =>
+    withAttachLock(region.file.reopen(), () => {
+      say('locked');
+      memory.sleepSync(60_000);
+    }),
+
+  try: () => {
+    say('trying');
+    const start = performance.now();
+    const error = thrownBy(() => table.take(slot, 2, 'participant', () => {}));
+    say('tried', { code: error?.code ?? null, message: error?.message, elapsedMs: performance.now() - start });
+  },
+
+  thread: async () => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: { ...given, scene: 'hold' } });
+    worker.once('message', () => say('taken'));
+    await next();
+    await worker.terminate();
+    say('terminated');
+    await next();
+  },
+
+  watch: async () => {
+    const peer = new Peer(table, slot);
+    let calls = 0;
+    const watched = peer.watchDeath(() => {
+      calls++;
+      say('dead', { alive: peer.isAlive(), state: memory.load(table.words, wordOf(slot, 'state')) });
+    });
+    say('watching', watched);
+    await next();
+    say('calls', calls);
+    peer.close();
+    process.exit();
+  },
+};
+
+if (isMainThread) await scenes[scene]();
+else {
+  table.take(slot, 1, 'participant', () => {});
+  parentPort?.postMessage('taken');
+  parentPort?.on('message', () => {});
+}

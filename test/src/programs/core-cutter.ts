@@ -12,5 +12,5 @@ say('result', {
   truncate: thrownBy(() => truncateSync(path, 1)),
   openForWriting: thrownBy(() => openSync(path, 'w')),
   unseal: thrownBy(() => addSeals(fd, linux.F_SEAL_WRITE)),
-  truncateCommand: spawnSync('truncate', ['--size=1', path]).status,
+  truncateCommand: spawnSync('env', ['truncate', '--size=1', path]).status,
 });

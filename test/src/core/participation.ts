@@ -1,7 +1,7 @@
 import { Region, type RegionDescriptor, SLOT, SlotTable } from '@memlane/core';
 
 /** A file with nothing in it but slots, where those of a ring are. */
-export const SLOT_COUNT = 3;
+const SLOT_COUNT = 3;
 const SLOTS_OFFSET = 1024;
 export const FILE_ID = '00112233445566778899aabbccddeeff';
 

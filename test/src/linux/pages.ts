@@ -16,7 +16,7 @@ export function reserve(pages: number): Pages {
 }
 
 /** Makes pages anonymous again, so that the engine gets back what it gave. */
-export function giveBack({ address, bytes }: Pages): void {
+function giveBack({ address, bytes }: Pages): void {
   memory.map(address, bytes.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 

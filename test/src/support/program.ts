@@ -37,7 +37,7 @@ export class Program implements AsyncDisposable {
   readonly #history: string[] = [];
   #stderr = '';
   #ending: Ending | undefined;
-  #wake: () => void = () => {};
+  readonly #waiting = new Set<() => void>();
 
   /**
    * Starts `test/dist/programs/NAME.js`.
@@ -116,6 +116,16 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** As {@link next}, but undefined when it ends by itself without. @throws after the patience, or when it fails. */
+  async nextOrEnd<Value = unknown>(event: string, patienceMs: number = PATIENCE_MS): Promise<Value | undefined> {
+    try {
+      return await this.next<Value>(event, patienceMs);
+    } catch (error) {
+      if (this.#ending?.code === 0) return undefined;
+      throw error;
+    }
+  }
+
   /** The values of all lines with that event that have come and not been asked for. */
   all<Value = unknown>(event: string): Value[] {
     const found = this.#lines.filter(([name]) => name === event).map(([, value]) => value as Value);
@@ -154,14 +164,21 @@ export class Program implements AsyncDisposable {
     await this.ended;
   }
 
+  /** Resolves at its next line, at its end, or when the time is over. */
   #change(patienceMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, patienceMs);
-      this.#wake = () => {
+      const wake = (): void => {
         clearTimeout(timer);
+        this.#waiting.delete(wake);
         resolve();
       };
+      const timer = setTimeout(wake, patienceMs);
+      this.#waiting.add(wake);
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 }
 

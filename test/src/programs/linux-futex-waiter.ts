@@ -3,8 +3,9 @@ import { futexWait } from '@memlane/linux';
 import { mapShared } from '../linux/pages.ts';
 import { parameters, say } from '../support/speech.ts';
 
-const { address } = mapShared(parameters<{ path: string }>().path);
+// To the end of the scope: nothing but the view keeps the engine from unmapping the address.
+using mapping = mapShared(parameters<{ path: string }>().path);
 say('waiting');
 const start = performance.now();
-futexWait(address, 0, 30_000);
+futexWait(mapping.address, 0, 30_000);
 say('awake', performance.now() - start);

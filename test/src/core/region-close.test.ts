@@ -22,6 +22,8 @@ test('after close stale views read zeros and write nowhere; the file keeps what 
   expect(words[0]).toBe(0x09090909);
   expect(readFileSync(path).equals(Buffer.alloc(4 * PAGE_SIZE, 7))).toBe(true);
   expect(mappingAt(address)).toMatchObject({ inode: 0, permissions: 'rw-p' });
+  // Keeps the memory until here.
+  expect(bytes[0]).toBe(9);
 });
 
 test('a read-only region can be written to after close, which harms nobody', () => {

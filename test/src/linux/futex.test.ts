@@ -7,11 +7,11 @@ import { scratchFolder } from '../support/scratch.ts';
 import { pause, thrownBy } from '../support/speech.ts';
 import { mapShared } from './pages.ts';
 
-/** Waits until a program sleeps in the kernel on its word. */
+/** Waits until a program sleeps in the kernel on its word, and not on some lock of the engine's. */
 async function asleep(program: Program): Promise<void> {
-  await program.next('waiting');
-  const futex = process.arch === 'arm64' ? '98' : '202';
-  while (readFileSync(`/proc/${program.pid}/syscall`, 'utf8').split(' ')[0] !== futex) await pause(1);
+  const address = await program.next<number>('waiting');
+  const call = `${process.arch === 'arm64' ? 98 : 202} 0x${address.toString(16)} `;
+  while (!readFileSync(`/proc/${program.pid}/syscall`, 'utf8').startsWith(call)) await pause(1);
 }
 
 describe('between processes', () => {

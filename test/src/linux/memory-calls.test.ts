@@ -196,12 +196,13 @@ describe('madvise', () => {
 
   test('populates a mapping that may only be read for reading alone', () => {
     using file = mappedFile(1);
-    const { address } = reserve(1);
+    const { address, bytes } = reserve(1);
     memory.map(address, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, file.fd, 0);
     memory.advise(address, PAGE_SIZE, MADV_POPULATE_READ);
     expect(thrownBy(() => memory.advise(address, PAGE_SIZE, MADV_POPULATE_WRITE))).toMatchObject({
       syscall: 'madvise',
     });
+    expect(bytes[0]).toBe(0);
   });
 
   test.each([

@@ -5,7 +5,7 @@ import { parameters, say } from '../support/speech.ts';
 
 // To the end of the scope: nothing but the view keeps the engine from unmapping the address.
 using mapping = mapShared(parameters<{ path: string }>().path);
-say('waiting');
+say('waiting', mapping.address);
 const start = performance.now();
 futexWait(mapping.address, 0, 30_000);
 say('awake', performance.now() - start);

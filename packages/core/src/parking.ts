@@ -1,5 +1,5 @@
-import { getAndAdd, load, store } from './memory.ts';
-import { ASLEEP, EPISODE_SHIFT, ParkKind, SLOT } from './slot-descriptor.ts';
+import * as memory from './memory.ts';
+import * as slot from './slot-descriptor.ts';
 
 /*
  * The parking protocol. Each participant has two words: `parked`, which only its owner writes, and `bell`, which whoever
@@ -21,6 +21,10 @@ import { ASLEEP, EPISODE_SHIFT, ParkKind, SLOT } from './slot-descriptor.ts';
  * an episode that some writer has rung must not come again. It has 30 bits. A writer would have to ring one episode, none
  * of the next 2^30 - 1, and then meet the same number: at 50 000 parks a second, six hours without a message from it.
  */
+
+// Constants of this module, which an imported binding is not: a publish looks at the parked word every time.
+const { getAndAdd, load, store } = memory;
+const { ASLEEP, EPISODE_SHIFT, ParkKind, SLOT } = slot;
 
 const PARKED = SLOT.fields.parked.offset >> 2;
 const BELL = SLOT.fields.bell.offset >> 2;

@@ -110,7 +110,7 @@ export class Waiter {
     const deadline = this.#strategy === 'adaptive' ? performance.now() + ADAPTIVE_POLL_MS : Number.POSITIVE_INFINITY;
     do {
       if (this.#strategy === 'spin' && spin(condition, performance.now() + SPIN_SLICE_MS)) return true;
-      await nextTurn();
+      await nextTurn(this.#keepAlive);
       signal?.throwIfAborted();
       if (this.#cancelled !== undefined) throw this.#cancelled;
       if (condition()) return true;
@@ -192,6 +192,9 @@ function yieldUntil(condition: Condition, deadline: number): boolean {
   return condition();
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function nextTurn(keepAlive: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const turn = setImmediate(resolve);
+    if (!keepAlive) turn.unref();
+  });
 }

@@ -54,8 +54,13 @@ function watch(
   if (type === constants.S_IFREG || type === constants.S_IFDIR)
     throwArgument('fd', fd, 'a descriptor that can be waited for, of a FIFO or a socket for example');
   // For a FIFO whose readers are gone libuv reports an error status and no event, so the arguments say nothing.
-  const handle = koffi.node.poll(fd, events, listener);
+  // Through an immediate, which runs in the same turn of the event loop: koffi calls back by napi_call_function, and from
+  // such a call no promise goes on before Node itself calls something (always since Node 26.4, nodejs/node#62969).
+  const handle = koffi.node.poll(fd, events, () => setImmediate(call));
   handle.unref();
+  const call = (): void => {
+    if (open.get(fd) === watching) listener();
+  };
   const watching: DescriptorWatch = {
     ref: () => {
       if (open.get(fd) === watching) handle.ref();

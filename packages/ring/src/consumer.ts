@@ -2,6 +2,9 @@ import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core
 import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
 import { type Handler, type LaneMemory, LaneReader, type RecordView } from './lane.ts';
 
+// Constants of this module: see lane.ts.
+const { messages: MESSAGES, bytes: BYTES, batches: BATCHES, highWaterBytes: HIGH_WATER_BYTES } = StatisticsIndex;
+
 /** A message that was copied out of the ring, and may be kept. */
 export interface Message {
   readonly data: Buffer;
@@ -138,11 +141,10 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     lane.handledRecords = 0;
     lane.handledBytes = 0;
     const statistics = this.statistics;
-    statistics[StatisticsIndex.messages] += records;
-    statistics[StatisticsIndex.bytes] += bytes;
-    statistics[StatisticsIndex.batches] += 1;
-    if (lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])
-      statistics[StatisticsIndex.highWaterBytes] = lane.highWaterBytes;
+    statistics[MESSAGES] += records;
+    statistics[BYTES] += bytes;
+    statistics[BATCHES] += 1;
+    if (lane.highWaterBytes > statistics[HIGH_WATER_BYTES]) statistics[HIGH_WATER_BYTES] = lane.highWaterBytes;
     this.wakePeer();
   }
 }

@@ -3,6 +3,9 @@ import { checkInteger, throwArgument } from '@memlane/linux';
 import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
 import { FULL, type LaneMemory, LaneWriter, type RecordView } from './lane.ts';
 
+// Constants of this module: see lane.ts.
+const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;
+
 /** What a written message may be told. */
 export interface WriteOptions extends WaitOptions {
   /** A 32-bit number of the user's that travels with the message. Default 0. */
@@ -58,7 +61,7 @@ export class Producer extends Endpoint {
    */
   tryClaim(length: number, type = 0): number {
     const offset = this.#lane.claim(length, type);
-    if (offset === FULL) this.#refused();
+    if (offset < 0) this.#refused();
     return offset;
   }
 
@@ -72,9 +75,9 @@ export class Producer extends Endpoint {
       return;
     }
     const statistics = this.statistics;
-    statistics[StatisticsIndex.messages] += records;
-    statistics[StatisticsIndex.bytes] += bytes;
-    statistics[StatisticsIndex.batches] += 1;
+    statistics[MESSAGES] += records;
+    statistics[BYTES] += bytes;
+    statistics[BATCHES] += 1;
     this.wakePeer();
   }
 

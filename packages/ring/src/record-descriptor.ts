@@ -24,7 +24,11 @@ export const HEADER_BYTES: number = RECORD.bytes;
 /** Records begin at multiples of this, so that payloads are aligned for every type of view. */
 export const ALIGNMENT = 8;
 
+// Unexported, hence constants in the generated code: see lane.ts.
+const header = HEADER_BYTES;
+const alignment = ALIGNMENT;
+
 /** Bytes that a record of `length` payload bytes takes in the lane. */
 export function recordBytes(length: number): number {
-  return HEADER_BYTES + ((length + (ALIGNMENT - 1)) & -ALIGNMENT);
+  return header + ((length + (alignment - 1)) & -alignment);
 }

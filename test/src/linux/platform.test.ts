@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { assertPlatform, type PlatformFacts } from '@memlane/linux';
-import { thrownBy } from '../support/speech.ts';
+import { runProgram } from '../support/program.ts';
+import { type PlainError, thrownBy } from '../support/speech.ts';
 
 const supported: PlatformFacts = { platform: 'linux', arch: 'x64', endianness: 'LE', nodeVersion: '20.19.0' };
 
@@ -29,4 +30,23 @@ test.each<[Partial<PlatformFacts>, string]>([
   const error = thrownBy(() => assertPlatform({ ...supported, ...facts }));
   expect(error).toMatchObject({ code: 'ERR_MEMLANE_PLATFORM' });
   expect(error?.message).toContain(`memlane does not run on ${named}`);
+});
+
+test.each([
+  ['platform', "platform 'darwin'", 'Object.defineProperty(process, "platform", { value: "darwin" })'],
+  ['architecture', "processor architecture 'ia32'", 'Object.defineProperty(process, "arch", { value: "ia32" })'],
+  [
+    'Node.js',
+    'Node.js 18.20.0',
+    'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.0" } })',
+  ],
+])('an unsupported %s is named before anything native is loaded', async (_name, named, pretence) => {
+  const nodeOptions = ['--import', `data:text/javascript,${encodeURIComponent(pretence)}`];
+  const [error] = await runProgram<PlainError>('linux-import', null, { nodeOptions });
+  expect(error).toMatchObject({ name: 'MemlaneError', code: 'ERR_MEMLANE_PLATFORM' });
+  expect(error?.message).toContain(`memlane does not run on ${named}`);
+});
+
+test('the machine that this runs on is supported', async () => {
+  expect(await runProgram('linux-import')).toEqual([null]);
 });

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { makeFifo } from '@memlane/linux';
 import { Program, runProgram } from '../support/program.ts';
@@ -33,6 +34,16 @@ describe('watchReadable', () => {
     expect(await scene('unreferenced')).toBe('ended by itself');
     expect(await scene('unreferenced again')).toBe('ended by itself');
     expect(await scene('referenced')).toBe('called');
+  });
+
+  test('lets what awaits its listener go on, though nothing else happens in the process', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('fifo');
+    makeFifo(path);
+    await using program = new Program('linux-watch', { scene: 'alone', path });
+    await program.next('watching');
+    writeFileSync(path, 'x');
+    expect(await program.next('result')).toBe('went on');
   });
 
   test('is closed before its descriptor, from inside its listener too, and then that number can be watched anew', async () => {

@@ -1,6 +1,6 @@
 /* Watches descriptors in the event loop, where a mistake would abort the process. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { systemCalls, watchHangup, watchReadable } from '@memlane/linux';
+import { type DescriptorWatch, systemCalls, watchHangup, watchReadable } from '@memlane/linux';
 import { Commands, parameters, pause, say, thrownBy } from '../support/speech.ts';
 
 const { scene, path } = parameters<{ scene: string; path: string }>();
@@ -147,6 +147,22 @@ const scenes: Readonly<Record<string, () => unknown>> = {
     });
     watch.close();
     return { calls, refused };
+  },
+
+  alone: async () => {
+    const fd = open();
+    let watch: DescriptorWatch | undefined;
+    const called = new Promise<void>((resolve) => {
+      watch = watchReadable(fd, () => {
+        drain(fd);
+        resolve();
+      });
+      watch.ref();
+    });
+    say('watching');
+    await called;
+    watch?.close();
+    return 'went on';
   },
 
   unwatchable: async () => {

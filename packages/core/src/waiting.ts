@@ -194,7 +194,8 @@ function yieldUntil(condition: Condition, deadline: number): boolean {
 
 function nextTurn(keepAlive: boolean): Promise<void> {
   return new Promise((resolve) => {
-    const turn = setImmediate(resolve);
-    if (!keepAlive) turn.unref();
+    if (keepAlive) setImmediate(resolve);
+    // Not an unreferenced immediate: while something else keeps the loop alive, it would only run after its next event.
+    else setTimeout(resolve, 0).unref();
   });
 }

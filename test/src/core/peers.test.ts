@@ -1,4 +1,4 @@
-import { chownSync, closeSync, constants, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, constants, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { memory, ParkKind, Peer, Region, Role, sweepAnonymousBells } from '@memlane/core';
 import { makeFifo, PAGE_SIZE } from '@memlane/linux';
@@ -179,10 +179,13 @@ describe('bells', () => {
       await other.end();
       expect(table.isAlive(1)).toBe(false);
       expect(bellsIn(scratch)).toEqual(['0.1', '1.1']);
-      writeFileSync(scratch.file('another file'), '');
+      // Neither the FIFOs of others, nor a bell that is being made, nor what is no FIFO at all.
+      makeFifo(scratch.file('fifo'));
+      makeFifo(`${table.bellPath(2, 1)}.new`);
+      symlinkSync('nowhere', table.bellPath(2, 2));
       sweepAnonymousBells();
-      expect(bellsIn(scratch)).toEqual(['0.1']);
-      expect(readdirSync(scratch.path)).toContain('another file');
+      expect(bellsIn(scratch)).toEqual(['0.1', '2.1.new', '2.2']);
+      expect(scratch.entries()).toContain('fifo');
     } finally {
       if (given === undefined) delete process.env.MEMLANE_DIR;
       else process.env.MEMLANE_DIR = given;

@@ -1,0 +1,2 @@
+/** An error whose message is all that the user has to see. */
+export class Complaint extends Error {}

@@ -146,20 +146,35 @@ function mapped(region: Region, geometry: RingGeometry, capacityBytes: number, f
 }
 
 /** @throws ERR_MEMLANE_CORRUPT when the positions of the file cannot be. */
-function checkPositions({ words, base, capacityBytes }: LaneMemory, path: string | undefined): void {
-  const consumed = memory.load(words, base + CONSUMED);
-  const published = memory.load(words, base + PUBLISHED);
-  const backlog = (published - consumed) | 0;
+function checkPositions(lane: LaneMemory, path: string | undefined): void {
+  const { consumed, published } = positionsOf(lane);
   if (published % ALIGNMENT !== 0) throw corrupt('published', published, path);
   if (consumed % ALIGNMENT !== 0) throw corrupt('consumed', consumed, path);
-  // Live peers move both between the two loads, and only ever forward: the reader loaded first cannot be ahead.
-  if (backlog < 0 || backlog > 2 * capacityBytes) throw corrupt('published', published, path);
+  const backlog = (published - consumed) | 0;
+  if (backlog < 0 || backlog > lane.capacityBytes) throw corrupt('published', published, path);
 }
 
 /** Bytes published and not consumed, of a lane whose ends may be moving. */
-export function backlogBytes({ words, base }: LaneMemory): number {
-  const consumed = memory.load(words, base + CONSUMED);
-  return (memory.load(words, base + PUBLISHED) - consumed) | 0;
+export function backlogBytes(lane: LaneMemory): number {
+  const { consumed, published } = positionsOf(lane);
+  return (published - consumed) | 0;
+}
+
+const MAX_LOOKS = 1000;
+
+/**
+ * Both positions as they were at one instant: the consumed one is the same before and after the published one was loaded.
+ * Live peers may move both by any distance between two loads, however small the ring. After so many looks it is no
+ * peer that moves them, and whatever was found last will do.
+ */
+function positionsOf({ words, base }: LaneMemory): { consumed: number; published: number } {
+  let consumed = memory.load(words, base + CONSUMED);
+  for (let looks = 0; ; looks++) {
+    const published = memory.load(words, base + PUBLISHED);
+    const again = memory.load(words, base + CONSUMED);
+    if (again === consumed || looks === MAX_LOOKS) return { consumed, published };
+    consumed = again;
+  }
 }
 
 /** Recovery of a producer's slot: the stream of a dead or departed producer is not over for its successor. */

@@ -62,7 +62,7 @@ export class Doorbell {
    * Creates the FIFO. What an owner who died left under that name is replaced.
    *
    * @param owner the user whose bells the peers answer: root, attached to somebody's file, gives the FIFO to them.
-   * @throws LinuxError
+   * @throws ERR_MEMLANE_OWNER for a user who may not do that; LinuxError.
    */
   constructor(path: string, owner: number) {
     this.#path = path;
@@ -70,9 +70,18 @@ export class Doorbell {
     const unnamed = path + UNFINISHED;
     rmSync(unnamed, { force: true });
     makeFifo(unnamed);
-    if (owner !== process.getuid?.()) chownSync(unnamed, owner, -1);
-    // Also open for writing, so that the last peer to leave does not make it report end of file for ever.
-    this.#fd = open(unnamed, fs.O_RDWR | fs.O_NONBLOCK | fs.O_NOFOLLOW);
+    try {
+      if (owner !== process.getuid?.()) chownSync(unnamed, owner, -1);
+      // Also open for writing, so that the last peer to leave does not make it report end of file for ever.
+      this.#fd = open(unnamed, fs.O_RDWR | fs.O_NONBLOCK | fs.O_NOFOLLOW);
+    } catch (error) {
+      rmSync(unnamed, { force: true });
+      if ((error as NodeJS.ErrnoException).syscall !== 'chown') throw error;
+      throw new MemlaneError('ERR_MEMLANE_OWNER', `Besides its owner, user ${owner}, only root can be woken here`, {
+        path,
+        cause: error,
+      });
+    }
     renameSync(unnamed, path);
     removeAtExit(path);
   }

@@ -1,15 +1,18 @@
 // Takes a place in a ring, says 'attached', sleeps until there is something to do, does it, and says what it was:
-// { path, role, wait, blocking }.
-import { openRing, type WaitStrategy } from 'memlane';
-import { parameters, say } from '../support/speech.ts';
+// { path, role, wait, blocking, uid?, options? }.
+import { type OpenRingOptions, openRing, type WaitStrategy } from 'memlane';
+import { becomeUser, parameters, say } from '../support/speech.ts';
 
-const { path, role, wait, blocking } = parameters<{
+const { path, role, wait, blocking, uid, options } = parameters<{
   path: string;
   role: 'producer' | 'consumer';
   wait: WaitStrategy;
   blocking: boolean;
+  uid?: number;
+  options?: OpenRingOptions;
 }>();
-const ring = openRing(path);
+if (uid !== undefined) becomeUser(uid);
+const ring = openRing(path, options);
 const LENGTH = 24;
 const message = (n: number): string => `message ${n}`.padEnd(LENGTH);
 

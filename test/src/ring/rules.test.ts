@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createRing, openRing, type WaitStrategy } from 'memlane';
 import { Program } from '../support/program.ts';
 import { type Scratch, scratchFolder } from '../support/scratch.ts';
-import { CONSUMER, PRODUCER, peek, ringState, slot } from './ring-bytes.ts';
+import { bellsIn, CONSUMER, PRODUCER, peek, ringState, slot } from './ring-bytes.ts';
 
 // The rules of birth and death: who dies where, and what the others find.
 
@@ -15,14 +15,6 @@ function newRing(scratch: Scratch): string {
   const path = scratch.file('orders.ring');
   createRing(path, { capacityBytes: CAPACITY }).close();
   return path;
-}
-
-/** Bells in the folder, without what is the same in every name: SLOT.GENERATION. */
-function bells(scratch: Scratch): string[] {
-  return scratch
-    .entries()
-    .filter((name) => name.startsWith('.memlane-bell-'))
-    .map((name) => name.split('.').slice(-2).join('.'));
 }
 
 function asleep(path: string, index: number): boolean {
@@ -150,7 +142,7 @@ describe('a slot is recovered before it is reused', () => {
         expect(words('pid')).toBe(dead.pid);
         generation = words('generation');
         parked = words('parked');
-        expect(bells(scratch)).toEqual([`${CONSUMER}.${generation}`]);
+        expect(bellsIn(scratch.path)).toEqual([`${CONSUMER}.${generation}`]);
       }
       using ring = openRing(path);
       expect(ring.statistics().consumer.alive).toBe(false);
@@ -160,14 +152,14 @@ describe('a slot is recovered before it is reused', () => {
       expect(words('generation')).toBe(generation + 1);
       expect(words('state')).toBe(1);
       expect(words('pid')).toBe(process.pid);
-      expect(bells(scratch)).toEqual([`${CONSUMER}.${generation + 1}`]);
+      expect(bellsIn(scratch.path)).toEqual([`${CONSUMER}.${generation + 1}`]);
       const producer = ring.producer();
       producer.tryWrite('x');
       expect(ring.statistics().producer.wakes).toBe(0); // nobody sleeps
       consumer.close();
       producer.close();
       expect(words('state')).toBe(0);
-      expect(bells(scratch)).toEqual([]);
+      expect(bellsIn(scratch.path)).toEqual([]);
     },
   );
 
@@ -213,10 +205,10 @@ describe('a slot is recovered before it is reused', () => {
     }
     await using other = new Program('ring-attach', { path, role });
     expect(await other.next('attached')).toEqual({ peerAlive: false });
-    expect(bells(scratch)).toEqual([`${role === 'producer' ? PRODUCER : CONSUMER}.1`]);
+    expect(bellsIn(scratch.path)).toEqual([`${role === 'producer' ? PRODUCER : CONSUMER}.1`]);
     other.tell('leave');
     await other.success();
-    expect(bells(scratch)).toEqual([]);
+    expect(bellsIn(scratch.path)).toEqual([]);
   });
 
   test('the end of a dead producer’s stream is not the end of its successor’s', async () => {

@@ -68,7 +68,8 @@ export class Waiter {
         return this.#park(condition, deadline);
       case 'adaptive':
         return (
-          spin(condition, Math.min(deadline, performance.now() + ADAPTIVE_SPIN_MS)) || this.#park(condition, deadline)
+          spin(condition, Math.min(deadline, performance.now() + ADAPTIVE_SPIN_MS), systemCalls.schedYield) ||
+          this.#park(condition, deadline)
         );
       default:
         throw new MemlaneError('ERR_MEMLANE_WAIT_STRATEGY', "waitSync() cannot wait with strategy 'event'");
@@ -109,7 +110,9 @@ export class Waiter {
     if (this.#strategy === 'event') return false;
     const deadline = this.#strategy === 'adaptive' ? performance.now() + ADAPTIVE_POLL_MS : Number.POSITIVE_INFINITY;
     do {
-      if (this.#strategy === 'spin' && spin(condition, performance.now() + SPIN_SLICE_MS)) return true;
+      if (this.#strategy === 'spin') {
+        if (spin(condition, performance.now() + SPIN_SLICE_MS)) return true;
+      } else systemCalls.schedYield();
       await nextTurn(this.#keepAlive);
       signal?.throwIfAborted();
       if (this.#cancelled !== undefined) throw this.#cancelled;
@@ -127,8 +130,11 @@ export class Waiter {
       const bell = spot.enter(ParkKind.thread);
       // The second look, after the parked word is visible; and at the end of each slice, which is how a thread learns of
       // a peer that died between its publish and its ring.
-      if (!condition()) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
-      spot.leave();
+      try {
+        if (!condition()) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
+      } finally {
+        spot.leave(); // also when the condition meets what a lying peer has written
+      }
       if (condition()) return true;
     }
   }
@@ -174,12 +180,18 @@ export class Waiter {
   }
 }
 
-function spin(condition: Condition, deadline: number): boolean {
+/**
+ * Looks without sleeping. With `breathe` it lets others run every few microseconds: the peer may need this very
+ * processor to bring the condition about, and would otherwise get it when the time is over (measured: 0.22 ms a round trip
+ * instead of 0.02).
+ */
+function spin(condition: Condition, deadline: number, breathe?: () => void): boolean {
   do {
     for (let look = 0; look < LOOKS; look++) {
       if (condition()) return true;
       pause();
     }
+    breathe?.();
   } while (performance.now() < deadline);
   return false;
 }

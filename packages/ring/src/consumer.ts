@@ -1,5 +1,5 @@
 import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
-import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
+import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { type Handler, type LaneMemory, LaneReader, type RecordView } from './lane.ts';
 
 // Constants of this module: see lane.ts.
@@ -99,7 +99,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
 
   /** As iterating over the consumer, with a signal that ends it by its reason. */
   async *messages({ signal }: WaitOptions = {}): AsyncGenerator<Message, undefined> {
-    for (;;) {
+    for (let count = 1; ; count++) {
       this.expectOpen();
       const message = this.#copyNext();
       if (message === null) {
@@ -110,6 +110,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       }
       // #copyNext has passed the record, but nothing is given back before the loop body has run.
       yield message;
+      if (count % OPERATIONS_A_TURN === 0) await nextTurn();
       if (this.closed) return;
       if (this.#lane.atBatchEnd || this.#lane.unreleasedBytes > this.#releaseBytes) this.#advance();
     }

@@ -94,6 +94,17 @@ export abstract class Endpoint implements Disposable {
   }
 }
 
+/**
+ * Of operations that are awaited but find what they need at once, one in so many lets the event loop turn: otherwise a
+ * loop over a busy ring would never let a timer, a signal or another socket have its turn.
+ */
+export const OPERATIONS_A_TURN = 512;
+
+/** Lets the event loop turn once. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** @throws ERR_MEMLANE_ARGUMENT unless the options make sense. */
 export function checkEndpointOptions(options: EndpointOptions): void {
   const { wait } = options;

@@ -1,6 +1,6 @@
 import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
 import { checkInteger, throwArgument } from '@memlane/linux';
-import { Endpoint, type EndpointOptions, type WaitOptions } from './endpoint.ts';
+import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { FULL, type LaneMemory, LaneWriter, type RecordView } from './lane.ts';
 
 // Constants of this module: see lane.ts.
@@ -32,6 +32,8 @@ export class Producer extends Endpoint {
   readonly maxMessageBytes: number;
   readonly #lane: LaneWriter;
   #ended = false;
+  /** Writes that found room at once, since the event loop was last let turn for them. */
+  #atOnce = 0;
   /** Writes that wait for room, and the end of the last of them. */
   #queued = 0;
   #lastQueued: Promise<void> = Promise.resolve();
@@ -81,7 +83,10 @@ export class Producer extends Endpoint {
     this.wakePeer();
   }
 
-  /** Forgets every claim since the last commit. */
+  /**
+   * Forgets every claim since the last commit. What was written into the first of them is still there when it is claimed
+   * anew: that is how a claim becomes shorter.
+   */
   abort(): void {
     this.expectOpen();
     this.#lane.abort();
@@ -111,7 +116,10 @@ export class Producer extends Endpoint {
    */
   async write(message: Uint8Array | string, { type = 0, signal }: WriteOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#queued === 0 && this.tryWrite(message, type)) return;
+    if (this.#queued === 0 && this.tryWrite(message, type)) {
+      this.#atOnce = (this.#atOnce + 1) % OPERATIONS_A_TURN;
+      return this.#atOnce === 0 ? nextTurn() : undefined;
+    }
     const length = lengthOf(message);
     const before = this.#lastQueued;
     let done: (value: Promise<void>) => void = () => {};

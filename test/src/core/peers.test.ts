@@ -61,6 +61,26 @@ describe('a peer', () => {
     peer.close();
   });
 
+  test('is left in peace when the last who rang it has gone', async () => {
+    using file = slots();
+    using sleeper = leaving(file.table.take(0, Role.consumer, 'consumer', nothing));
+    const { doorbell, spot } = sleeper.it;
+    let calls = 0;
+    const rung = new Promise<void>((resolve) => {
+      doorbell.listen(() => {
+        calls++;
+        resolve();
+      }, true);
+    });
+    const peer = new Peer(file.other, 0);
+    spot.enter(ParkKind.eventLoop);
+    peer.wakeIfParked();
+    await rung;
+    peer.close();
+    await pause(50);
+    expect(calls).toBe(1);
+  });
+
   test('that leaves wakes everybody who sleeps', () => {
     using file = slots();
     using sleeper = leaving(file.table.take(0, Role.consumer, 'consumer', nothing));

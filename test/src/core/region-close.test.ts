@@ -131,7 +131,8 @@ describe('closing while the thread pool works on the memory', () => {
     ['it is written to another file', 'write'],
     ['random bytes are written to it', 'randomFill'],
   ])('%s: the job ends, the process lives, the file is not touched', async (_name, job) => {
-    using scratch = scratchFolder();
+    // Twice 64 MiB are more than a container's /dev/shm has.
+    using scratch = scratchFolder('disk');
     const [result] = await runProgram('core-close-in-flight', { path: scratch.file('a'), job });
     expect(result).toEqual({ inFlight: true, plausible: true, fileAsAtClose: true });
   });

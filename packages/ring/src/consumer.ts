@@ -125,11 +125,11 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     const lane = this.#lane;
     const offset = lane.peek();
     if (offset < 0) return null;
-    const length = lane.lengthAt(offset);
+    const length = lane.peekedLength;
     const data = Buffer.allocUnsafe(length);
     data.set(this.#view.u8.subarray(offset, offset + length));
     const type = lane.typeAt(offset);
-    lane.pass(length);
+    lane.pass();
     return { data, type };
   }
 

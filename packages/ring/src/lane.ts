@@ -201,6 +201,8 @@ export class LaneReader {
   handledBytes = 0;
   /** Largest backlog met when the writer's position was loaded. */
   highWaterBytes = 0;
+  /** Payload bytes of the record that {@link peek} found. Never looked up again: its writer could have changed it. */
+  peekedLength = 0;
 
   constructor({ words, base, view, capacityBytes }: LaneMemory) {
     this.#words = words;
@@ -248,26 +250,24 @@ export class LaneReader {
     return count;
   }
 
-  /** Offset of the payload of the next record, or -1; {@link lengthAt} and {@link typeAt} tell the rest. */
+  /** Offset of the payload of the next record, or -1; {@link peekedLength} and {@link typeAt} tell the rest. */
   peek(): number {
     if (this.#position === this.#published && !this.#refresh()) return -1;
-    const offset = indexOf(this.#position, this.#mask) + HEADER_BYTES;
-    const length = this.lengthAt(offset);
+    const index = indexOf(this.#position, this.#mask);
+    const length = this.#view.i32[index >> 2];
     if (length >>> 0 > this.#capacity || distance(this.#published, advance(this.#position, recordBytes(length))) < 0)
       throw lied('length', length);
-    return offset;
-  }
-
-  lengthAt(offset: number): number {
-    return this.#view.i32[(offset - HEADER_BYTES) >> 2];
+    this.peekedLength = length;
+    return index + HEADER_BYTES;
   }
 
   typeAt(offset: number): number {
     return this.#view.i32[((offset - HEADER_BYTES) >> 2) + TYPE];
   }
 
-  /** Counts the record that {@link peek} found, of `length` payload bytes, as handled. */
-  pass(length: number): void {
+  /** Counts the record that {@link peek} found as handled. */
+  pass(): void {
+    const length = this.peekedLength;
     this.#position = advance(this.#position, recordBytes(length));
     this.handledRecords += 1;
     this.handledBytes += length;

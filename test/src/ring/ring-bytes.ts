@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { type Descriptor, type FieldType, SLOT, SUPERBLOCK } from '@memlane/core';
 import { PAGE_SIZE } from '@memlane/linux';
 import { CURSOR, LANE, RING_HEADER, type RingGeometry, ringGeometry } from '@memlane/ring/layout';
+import { unpaired } from '../support/bells.ts';
 
 /** Slots of a ring for one producer and one consumer. */
 export const PRODUCER = 0;
@@ -71,10 +72,8 @@ export function writeBytes(path: string, offset: number, bytes: Uint8Array): voi
 
 /** The bells in a folder, without what all of one file begin with: 'SLOT.GENERATION'. */
 export function bellsIn(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('.memlane-bell-'))
-    .map((name) => name.split('.').slice(2).join('.'))
-    .sort();
+  const names = readdirSync(folder).filter((name) => name.startsWith('.memlane-bell-'));
+  return unpaired(names.map((name) => name.split('.').slice(2).join('.'))).sort();
 }
 
 /** Everything that tells why a ring stands still, for the message of a watchdog. */

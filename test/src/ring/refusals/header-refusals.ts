@@ -1,4 +1,5 @@
-import { ok, strictEqual } from 'node:assert';
+import { deepStrictEqual, ok, strictEqual } from 'node:assert';
+import { rmSync } from 'node:fs';
 import { FIELD_BYTES, type Field, LAYOUT_VERSION } from '@memlane/core';
 import { openRing } from 'memlane';
 import { CAPACITY } from '../conformance/bed.ts';
@@ -8,6 +9,7 @@ import {
   lane,
   type Placed,
   PRODUCER,
+  peek,
   poke,
   readBytes,
   ringHeader,
@@ -146,6 +148,43 @@ export const headerRefusals: readonly Refusal[] = [
           poke(path, lane, 'published', start);
           poke(path, cursor, 'consumed', start);
         });
+    },
+  },
+  {
+    name: 'a position that a living peer moves to where it cannot be',
+    run: ({ path }) => {
+      for (const shift of [-8, -4, 1, 4, CAPACITY + 8, CAPACITY + 4, 2 ** 30, 2 ** 31, -(2 ** 30)])
+        for (const start of [0, 2 ** 32 - 1000 * 8]) {
+          using ring = openRing(newRing(path, start));
+          const producer = ring.producer();
+          const consumer = ring.consumer();
+          while (producer.tryWrite('x'.repeat(120))); // 128 bytes each fill the ring exactly
+          consumer.poll(() => {}, 3);
+          const published = peek(path, lane, 'published');
+          const consumed = peek(path, cursor, 'consumed');
+
+          poke(path, cursor, 'consumed', shift < 0 ? consumed + shift - CAPACITY : consumed + shift + CAPACITY);
+          const byProducer = [
+            () => {
+              while (producer.tryWrite('x'));
+            },
+            () => producer.waitSync(0, 1000),
+          ].map((use) => refused('ERR_MEMLANE_CORRUPT', use, 'consumed').field);
+          deepStrictEqual(byProducer, ['consumed', 'consumed']);
+          poke(path, cursor, 'consumed', consumed);
+
+          while (consumer.poll(() => {}) > 0);
+          poke(path, lane, 'published', published + shift);
+          const byConsumer = [() => consumer.poll(() => {}), () => consumer.tryRead(), () => consumer.waitSync(0)].map(
+            (use) => refused('ERR_MEMLANE_CORRUPT', use, 'published').field,
+          );
+          deepStrictEqual(byConsumer, ['published', 'published', 'published']);
+          poke(path, lane, 'published', published);
+          // Set right, the ring goes on: what was wrong was not taken over.
+          ok(producer.tryWrite('y'));
+          strictEqual(consumer.tryRead()?.data.toString(), 'y');
+          rmSync(path);
+        }
     },
   },
   {

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { futexWake, isByteWriteLocked, MemlaneError, status, tryLockByte, unlockByte } from '@memlane/linux';
-import { BellRope, Doorbell, sweepBells } from './doorbell.ts';
+import { BellRope, Doorbell, removeBell, sweepBells } from './doorbell.ts';
 import { load, sleepSync, store } from './memory.ts';
 import { BellPush, ParkingSpot, sleepsInThread } from './parking.ts';
 import { runtimeDirectory } from './runtime-directory.ts';
@@ -134,7 +134,7 @@ export class SlotTable {
   /** Everything of the slot that a dead owner may have left. Nobody else writes these words while the lock is held. */
   #recoverSlot(slot: number): void {
     const base = this.baseOf(slot);
-    rmSync(this.bellPath(slot, load(this.words, base + GENERATION)), { force: true });
+    removeBell(this.bellPath(slot, load(this.words, base + GENERATION)));
     new ParkingSpot(this.words, base).leave();
     store(this.words, base + STATE, SlotState.vacant);
   }
@@ -249,12 +249,12 @@ export class Peer {
    * @returns false when nobody is there to be watched: then everything that the last owner stored is visible already.
    */
   watchDeath(listener: () => void): boolean {
-    const rope = this.#grasp();
-    rope?.watchOwner(() => {
-      this.#release();
-      listener();
-    });
-    return rope !== undefined;
+    return (
+      this.#grasp()?.watchOwner(() => {
+        this.#release();
+        listener();
+      }) ?? false
+    );
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import {
   F_GET_SEALS,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
+  O_CLOEXEC,
 } from './constants.ts';
 import { LinuxError, orThrow } from './errors.ts';
 import { systemCalls } from './system-calls.ts';
@@ -27,6 +28,16 @@ export function open(path: string, flags: number, mode = 0o600): number {
   } catch (error) {
     throw fromNode(error, path);
   }
+}
+
+/**
+ * Opens a file for a handle of Node's, a net.Socket for example, which will close it. Node itself does not know the
+ * descriptor: it would close that number a second time, and by then perhaps somebody else's, when a worker thread ends.
+ *
+ * @throws LinuxError with the errno of open.
+ */
+export function openForHandle(path: string, flags: number): number {
+  return orThrow(systemCalls.open(path, flags | O_CLOEXEC, 0), 'open', path);
 }
 
 /** Closes a descriptor of {@link open}. */

@@ -1,5 +1,4 @@
 export * as constants from './constants.ts';
-export * from './descriptor-watch.ts';
 export * from './errors.ts';
 export * from './files.ts';
 export * from './futex.ts';

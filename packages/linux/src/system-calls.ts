@@ -25,6 +25,7 @@ export interface SystemCalls {
   linkat(oldDirectory: number, oldPath: string, newDirectory: number, newPath: string, flags: number): number;
   mkfifo(path: string, mode: number): number;
   eventfd(initial: number, flags: number): number;
+  open(path: string, flags: number, mode: number): number;
   read(fd: number, into: Uint8Array, length: number): number;
   write(fd: number, from: Uint8Array, length: number): number;
   close(fd: number): number;
@@ -65,10 +66,11 @@ const native = {
   linkat: bind('int linkat(int oldDirectory, const char *oldPath, int newDirectory, const char *newPath, int flags)'),
   mkfifo: bind('int mkfifo(const char *path, unsigned int mode)'),
   eventfd: bind('int eventfd(unsigned int initial, int flags)'),
+  // Variadic in C, as is syscall below: the integer registers are those of a fixed prototype on both ABIs.
+  open: bind('int open(const char *path, int flags, unsigned int mode)'),
   read: bind('int64_t read(int fd, void *into, size_t length)'),
   write: bind('int64_t write(int fd, const void *from, size_t length)'),
   close: bind('int close(int fd)'),
-  // A variadic C function called through a fixed prototype: the integer registers are the same on both ABIs.
   futex: bind('int64_t syscall(int64_t number, uintptr_t address, int64_t operation, int64_t value, void *timeout)'),
   schedYield: bind('int sched_yield()'),
   getPageSize: bind('int getpagesize()'),
@@ -105,6 +107,7 @@ const table: SystemCalls = {
     result(native.linkat(oldDirectory, oldPath, newDirectory, newPath, flags)),
   mkfifo: (path, mode) => result(native.mkfifo(path, mode)),
   eventfd: (initial, flags) => result(native.eventfd(initial, flags)),
+  open: (path, flags, mode) => result(native.open(path, flags, mode)),
   read: (fd, into, length) => result(native.read(fd, into, length)),
   write: (fd, from, length) => result(native.write(fd, from, length)),
   close: (fd) => result(native.close(fd)),

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { ASLEEP, EPISODE_SHIFT, memory, ParkKind, type Participant, Peer, Region, Role } from '@memlane/core';
 import { PAGE_SIZE } from '@memlane/linux';
@@ -43,11 +43,11 @@ function history(random: Random, firstEpisode: number, steps: number): void {
     if (deed === 0 && owner === undefined) {
       const held = new Set(openDescriptors().keys());
       owner = tableOf(region).take(SLOT, Role.consumer, 'consumer', () => {});
-      descriptors = [...openDescriptors().keys()].filter((fd) => !held.has(fd));
+      descriptors = [...openDescriptors().keys()].filter((fd) => !held.has(fd) && fstatSync(fd).isFile());
       model.asleep = undefined;
       expect(parkedWord()).toBe(before & ~ASLEEP);
     } else if (deed === 0 && random.chance(0.5)) {
-      // Killed: the kernel closes its descriptors, its words stay.
+      // Killed: the kernel drops its lock, its words stay. (Its bells are the event loop's to close.)
       for (const fd of descriptors) closeSync(fd);
       owner = undefined;
     } else if (deed === 0) {

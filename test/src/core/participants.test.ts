@@ -8,7 +8,7 @@ import { wordOf } from './participation.ts';
 import { ATTACH_BYTE, bellsIn, leaving, nothing, slots } from './slots.ts';
 
 describe('a slot', () => {
-  test('is taken visibly, and given back', () => {
+  test('is taken visibly, and given back', async () => {
     using file = slots();
     const word = file.word.bind(undefined, 1);
     expect([0, 1, 2].map((slot) => file.other.isAlive(slot))).toEqual([false, false, false]);
@@ -38,6 +38,7 @@ describe('a slot', () => {
     expect(file.other.isAlive(1)).toBe(false);
     expect(word('state')).toBe(SlotState.vacant);
     expect(bellsIn(file.scratch)).toEqual([]);
+    await pause(10); // the event loop closes what it watched in its next turn
     expect(openDescriptors()).toEqual(before);
   });
 

@@ -1,5 +1,6 @@
 import { memory, type Participant, Region, type RegionDescriptor, type SLOT, type SlotTable } from '@memlane/core';
 import { PAGE_SIZE } from '@memlane/linux';
+import { unpaired } from '../support/bells.ts';
 import { Program } from '../support/program.ts';
 import { type Scratch, scratchFolder } from '../support/scratch.ts';
 import { attachTable, FILE_ID, tableOf, wordOf } from './participation.ts';
@@ -42,9 +43,9 @@ export function slots(): Slots {
   };
 }
 
-/** The bells in a folder, without the part of the name that they share. */
+/** The bells in a folder, without the part of the name that they share; a sign of life only when its bell is missing. */
 export const bellsIn = (scratch: Scratch): string[] =>
-  scratch.entries().flatMap((name) => name.split(`.memlane-bell-${FILE_ID}.`).slice(1));
+  unpaired(scratch.entries().flatMap((name) => name.split(`.memlane-bell-${FILE_ID}.`).slice(1)));
 
 /** A participant that leaves at the end of the scope. */
 export function leaving(participant: Participant): Disposable & { readonly it: Participant } {

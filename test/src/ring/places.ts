@@ -10,13 +10,13 @@ import { ConsumerEnd, ProducerEnd } from './ends.ts';
 export type Place = 'one thread' | 'worker threads' | 'processes';
 
 /** An end that is somewhere: every method returns a promise, and rejects with an error of the same code. */
-export type Remote<End> = {
+type Remote<End> = {
   [Name in keyof End]: End[Name] extends (...parameters: infer Parameters) => infer Result
     ? (...parameters: Parameters) => Promise<Awaited<Result>>
     : never;
 };
 
-export type Role = 'producer' | 'consumer';
+type Role = 'producer' | 'consumer';
 export type Call = { readonly id: number; readonly method: string; readonly parameters: readonly unknown[] };
 export type Answer = { readonly id: number; readonly value?: unknown; readonly error?: PlainError };
 

@@ -32,7 +32,7 @@ export function fill(into: Uint8Array, offset: number, length: number, { seed }:
 }
 
 /** The contents of message `n`. */
-export function contentsOf(traffic: Traffic, n: number): Uint8Array {
+function contentsOf(traffic: Traffic, n: number): Uint8Array {
   const bytes = new Uint8Array(lengthOf(traffic, n));
   fill(bytes, 0, bytes.length, traffic, n);
   return bytes;

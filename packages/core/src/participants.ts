@@ -262,9 +262,12 @@ export class Peer {
   }
 
   #wake(episode: number): void {
+    const inThread = sleepsInThread(episode);
+    // First, for it may fail (EMFILE): an episode that counted as rung by then would never be rung.
+    const rope = inThread ? undefined : this.#grasp();
     this.#push.ring(episode);
-    if (sleepsInThread(episode)) futexWake(this.#table.bellAddress(this.#slot));
-    else this.#grasp()?.pull();
+    if (inThread) futexWake(this.#table.bellAddress(this.#slot));
+    else rope?.pull();
   }
 
   /** The peer's bell, opened anew when the slot has changed hands. */

@@ -2,7 +2,7 @@
 // is the one that would have woken the other side: { path, role, call }. Says 'survived' when it was not.
 import { replaceSystemCall, type SystemCalls } from '@memlane/linux';
 import { openRing } from 'memlane';
-import { CONSUMER, PRODUCER, peek, slot } from '../ring/ring-bytes.ts';
+import { asleep, CONSUMER, PRODUCER } from '../ring/ring-bytes.ts';
 import { parameters, pause, say } from '../support/speech.ts';
 
 const { path, role, call, when } = parameters<{
@@ -12,17 +12,16 @@ const { path, role, call, when } = parameters<{
   when: 'attaching' | 'working';
 }>();
 const ring = openRing(path);
-const other = slot(role === 'producer' ? CONSUMER : PRODUCER);
+const other = role === 'producer' ? CONSUMER : PRODUCER;
 
 if (when === 'attaching') dieIn(call);
 const end = role === 'producer' ? ring.producer() : ring.consumer();
 say('attached');
 
 // Attaching has woken the other side for a look; only when it sleeps again is there somebody to be woken.
-const ASLEEP = 2;
 for (let calm = 0; calm < 5; calm++) {
   await pause(10);
-  if ((peek(path, other, 'parked') & ASLEEP) === 0) calm = 0;
+  if (!asleep(path, other)) calm = 0;
 }
 if (when === 'working') dieIn(call);
 

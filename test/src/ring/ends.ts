@@ -336,13 +336,22 @@ export class ConsumerEnd extends End<Consumer> {
     return this.endpoint.isEnded;
   }
 
-  /** Iterates; leaves the loop in the body of the message with that index. */
-  async iterate({ breakAt, key }: { breakAt?: number; key?: string } = {}): Promise<Received[]> {
+  /** Iterates; leaves the loop, or closes the consumer, in the body of the message with that index. */
+  async iterate({
+    breakAt,
+    closeAt,
+    key,
+  }: {
+    breakAt?: number;
+    closeAt?: number;
+    key?: string;
+  } = {}): Promise<Received[]> {
     const seen: Received[] = [];
     const messages = key === undefined ? this.endpoint : this.endpoint.messages({ signal: this.signal(key) });
     for await (const message of messages) {
       seen.push(message);
       if (seen.length - 1 === breakAt) break;
+      if (seen.length - 1 === closeAt) this.endpoint.close();
     }
     return seen;
   }

@@ -70,6 +70,13 @@ export function writeBytes(path: string, offset: number, bytes: Uint8Array): voi
   }
 }
 
+const ASLEEP = 2;
+
+/** Whether the owner of a slot sleeps, or died while it did. */
+export function asleep(path: string, index: number): boolean {
+  return (peek(path, slot(index), 'parked') & ASLEEP) !== 0;
+}
+
 /** The bells in a folder, without what all of one file begin with: 'SLOT.GENERATION'. */
 export function bellsIn(folder: string): string[] {
   const names = readdirSync(folder).filter((name) => name.startsWith('.memlane-bell-'));

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createRing, openRing, type WaitStrategy } from 'memlane';
 import { Program } from '../support/program.ts';
 import { type Scratch, scratchFolder } from '../support/scratch.ts';
-import { bellsIn, CONSUMER, PRODUCER, peek, ringState, slot } from './ring-bytes.ts';
+import { asleep, bellsIn, CONSUMER, PRODUCER, peek, ringState, slot } from './ring-bytes.ts';
 
 // The rules of birth and death: who dies where, and what the others find.
 
@@ -15,10 +15,6 @@ function newRing(scratch: Scratch): string {
   const path = scratch.file('orders.ring');
   createRing(path, { capacityBytes: CAPACITY }).close();
   return path;
-}
-
-function asleep(path: string, index: number): boolean {
-  return (peek(path, slot(index), 'parked') & ASLEEP) !== 0;
 }
 
 async function until(condition: () => boolean, what: () => string): Promise<void> {
@@ -94,6 +90,17 @@ describe('death wakes', () => {
       expect(await sleeper.next('read')).toEqual(['from the successor']);
     },
   );
+
+  test('a sleeper whom nobody could ring for want of a descriptor is rung with the next message', async () => {
+    using scratch = scratchFolder();
+    const path = newRing(scratch);
+    await using sleeper = new Program('ring-sleeper', { path, role: 'consumer', wait: 'event', blocking: false });
+    await sleeper.next('attached');
+    const wrapper = ['sh', '-c', 'ulimit -n 100 && exec "$@"', 'sh'];
+    await using writer = new Program('ring-exhausted', { path }, { wrapper });
+    expect(await writer.next('outcomes')).toEqual({ without: 'EMFILE' });
+    expect(await sleeper.next('read')).toEqual(['without', 'again']);
+  });
 
   test('a sleeper outlives any number of idle peers, and hears the next one', async () => {
     using scratch = scratchFolder();

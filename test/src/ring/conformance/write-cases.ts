@@ -41,6 +41,20 @@ export const writeCases: readonly Case[] = [
     },
   },
   {
+    name: 'a short write does not overtake a long one for which there is no room yet',
+    run: async ({ open, producer, consumer }) => {
+      await open();
+      await producer.write(text(0, CAPACITY - 72)); // leaves 64 bytes
+      const long = producer.write(text(1, 100));
+      const short = producer.write('short');
+      ok(await isPending(long));
+      ok(await isPending(short));
+      strictEqual((await consumer.takeAll(1)).length, 1);
+      await Promise.all([long, short]);
+      deepStrictEqual(textsOf(await consumer.takeAll()), [text(1, 100), 'short']);
+    },
+  },
+  {
     name: 'a write whose signal was aborted before writes nothing',
     run: async ({ open, producer, consumer }) => {
       await open();
@@ -220,6 +234,26 @@ export const writeCases: readonly Case[] = [
       const written = producer.writeAllAtOnce(messages).then(() => producer.end());
       deepStrictEqual(textsOf(await consumer.iterate()), messages);
       await written;
+    },
+  },
+  {
+    name: 'a loop whose body closes the consumer ends there, and its message comes again',
+    run: async ({ open, producer, consumer }) => {
+      await open();
+      for (let n = 0; n < 3; n++) await producer.write(text(n));
+      deepStrictEqual(textsOf(await consumer.iterate({ closeAt: 1 })), [text(0), text(1)]);
+      await consumer.open();
+      deepStrictEqual(textsOf(await consumer.takeAll()).at(-1), text(2));
+    },
+  },
+  {
+    name: 'the loop gives space back before it has read everything that was there',
+    run: async ({ open, producer, consumer, ring }) => {
+      await open();
+      strictEqual(await producer.writeUntilFull(text(0, CAPACITY / 8 - 8)), 8);
+      strictEqual((await consumer.iterate({ breakAt: 7 })).length, 8);
+      ok(ring.statistics().backlogBytes <= CAPACITY / 2, 'the space of a quarter of the ring was kept');
+      ok(ring.statistics().backlogBytes > 0, 'the message in the body counted as read');
     },
   },
   {

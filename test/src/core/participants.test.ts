@@ -1,7 +1,8 @@
-import { constants, statSync } from 'node:fs';
+import { chmodSync, chownSync, constants, statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Role, SlotState, StatisticsIndex, withAttachLock } from '@memlane/core';
 import { tryLockByte } from '@memlane/linux';
+import { NOBODY, rootTest } from '../linux/machine.ts';
 import { openDescriptors } from '../linux/proc.ts';
 import { pause, thrownBy } from '../support/speech.ts';
 import { wordOf } from './participation.ts';
@@ -91,6 +92,17 @@ describe('a slot', () => {
     expect(openDescriptors()).toEqual(before);
     expect(file.other.isAlive(0)).toBe(false);
   });
+});
+
+rootTest('a stranger, whose bell the owner of the file would not answer, gets no slot and leaves nothing', async () => {
+  using file = slots();
+  chmodSync(file.scratch.path, 0o777);
+  chmodSync(file.path, 0o666);
+  chownSync(file.path, 1, 1);
+  await using stranger = file.start('try', 0, { stranger: { uid: NOBODY, trustOwner: 1 } });
+  expect(await stranger.next('tried')).toMatchObject({ code: 'ERR_MEMLANE_OWNER' });
+  expect(file.table.isAlive(0)).toBe(false);
+  expect(file.scratch.entries()).toEqual(['slots']);
 });
 
 describe('a dead owner', () => {

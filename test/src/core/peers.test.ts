@@ -47,6 +47,24 @@ describe('a peer', () => {
     peer.close();
   });
 
+  test('hears its bell, and a watcher of its death, after everything that could be collected is', async () => {
+    using file = slots();
+    await using owner = file.start('hold', 0, {}, ['--expose-gc']);
+    await owner.next('taken');
+    for (const command of ['listen', 'collect', 'park']) {
+      owner.tell(command);
+      expect(await owner.next('done')).toBe(command);
+    }
+    await using watcher = file.start('watch', 0, {}, ['--expose-gc']);
+    await watcher.next('watching');
+    const peer = new Peer(file.table, 0);
+    expect(peer.wakeIfParked()).toBe(true);
+    peer.close();
+    await owner.next('rung');
+    owner.kill();
+    await watcher.next('dead');
+  });
+
   test('is rung by the bell of its newest owner', async () => {
     using file = slots();
     const peer = new Peer(file.other, 0);

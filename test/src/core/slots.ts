@@ -18,7 +18,7 @@ export interface Slots extends Disposable {
   /** A word of a slot, read through the other table. */
   word(slot: number, field: keyof typeof SLOT.fields): number;
   /** Starts the program `core-participant`. */
-  start(scene: string, slot: number, more?: object): Program;
+  start(scene: string, slot: number, more?: object, nodeOptions?: readonly string[]): Program;
 }
 
 export function slots(): Slots {
@@ -34,7 +34,8 @@ export function slots(): Slots {
     table: tableOf(region),
     other: other.table,
     word: (slot, field) => memory.load(other.table.words, wordOf(slot, field)),
-    start: (scene, slot, more = {}) => new Program('core-participant', { descriptor, scene, slot, ...more }),
+    start: (scene, slot, more = {}, nodeOptions = []) =>
+      new Program('core-participant', { descriptor, scene, slot, ...more }, { nodeOptions }),
     [Symbol.dispose]: () => {
       other[Symbol.dispose]();
       region.close();

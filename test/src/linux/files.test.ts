@@ -22,6 +22,7 @@ import {
   makeFifo,
   O_TMPFILE,
   open,
+  openForHandle,
   PAGE_SIZE,
   replaceSystemCall,
   status,
@@ -69,6 +70,22 @@ describe('open', () => {
     const path = scratch.file('none');
     expect(thrownBy(() => open(path, fs.O_RDONLY))).toMatchObject({ code: 'ENOENT', path, remedy: expect.any(String) });
     expect(thrownBy(() => status(99999))).toMatchObject({ name: 'LinuxError', code: 'EBADF', syscall: 'fstat' });
+  });
+});
+
+test('openForHandle opens what Node does not know of, close-on-exec too', () => {
+  using scratch = scratchFolder();
+  const path = scratch.file('a');
+  writeFileSync(path, 'contents');
+  const fd = openForHandle(path, fs.O_RDONLY);
+  expect(openDescriptors().get(fd)).toBe(path);
+  expect(closesOnExec(fd)).toBe(true);
+  expect(systemCalls.close(fd)).toBe(0);
+  expect(thrownBy(() => openForHandle(scratch.file('none'), fs.O_RDONLY))).toMatchObject({
+    name: 'LinuxError',
+    code: 'ENOENT',
+    syscall: 'open',
+    path: scratch.file('none'),
   });
 });
 

@@ -1,20 +1,27 @@
 /* Takes part in a file, in the way that the judge asks for. */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { memory, ParkKind, Peer, type RegionDescriptor, withAttachLock } from '@memlane/core';
-import { attachTable, wordOf } from '../core/participation.ts';
-import { Commands, parameters, say, thrownBy } from '../support/speech.ts';
+import { memory, ParkKind, Peer, Region, type RegionDescriptor, withAttachLock } from '@memlane/core';
+import { tableOf, wordOf } from '../core/participation.ts';
+import { becomeUser, Commands, parameters, pause, say, thrownBy } from '../support/speech.ts';
 
 interface Parameters {
   readonly descriptor: RegionDescriptor;
   readonly scene: 'hold' | 'die in recovery' | 'hold the attach lock' | 'try' | 'thread' | 'watch';
   readonly slot: number;
+  /** Who to be, and whose files to trust, instead of the user who started this. */
+  readonly stranger?: { readonly uid: number; readonly trustOwner: number };
   /** How fast the clock of this process runs. */
   readonly clock?: number;
 }
 
 const given: Parameters = isMainThread ? parameters() : workerData;
 const { descriptor, scene, slot } = given;
-const { region, table } = attachTable(descriptor);
+if (given.stranger !== undefined) becomeUser(given.stranger.uid);
+const region =
+  given.stranger === undefined
+    ? Region.attach(descriptor)
+    : Region.open(descriptor.path, { ...given.stranger, allowWorldWritable: true });
+const table = tableOf(region);
 const commands = isMainThread ? new Commands() : undefined;
 const next = (): Promise<string> => (commands as Commands).next();
 
@@ -22,6 +29,14 @@ if (given.clock !== undefined) {
   const now = performance.now.bind(performance);
   const factor = given.clock;
   performance.now = () => now() * factor;
+}
+
+/** Collects garbage, where the collector was exposed. */
+async function collect(): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc?.();
+    await pause(1);
+  }
 }
 
 const scenes: Record<Parameters['scene'], () => void | Promise<void>> = {
@@ -33,6 +48,7 @@ const scenes: Record<Parameters['scene'], () => void | Promise<void>> = {
       if (command === 'park') participant.spot.enter(ParkKind.eventLoop);
       else if (command === 'leave') participant.leave();
       else if (command === 'listen') participant.doorbell.listen(() => say('rung'), true);
+      else if (command === 'collect') await collect();
       else if (command === 'exit') process.exit();
       say('done', command);
     }
@@ -74,6 +90,7 @@ const scenes: Record<Parameters['scene'], () => void | Promise<void>> = {
       calls++;
       say('dead', { alive: peer.isAlive(), state: memory.load(table.words, wordOf(slot, 'state')) });
     });
+    await collect();
     say('watching', watched);
     await next();
     say('calls', calls);

@@ -66,16 +66,9 @@ async function wait({ plan, descriptor }: { plan: Plan; descriptor: RingDescript
 }
 
 async function waitIn(end: Producer | Consumer, { blocking }: Plan): Promise<void> {
-  if (blocking) {
-    parentPort?.postMessage('waiting');
-    end.waitSync();
-    return;
-  }
-  const waiting = end.wait();
-  // Only when it sleeps: a thread that is terminated while koffi begins to watch a descriptor (or is being loaded) takes
-  // the process with it. koffi throws where nothing can be thrown any more.
-  setImmediate(() => parentPort?.postMessage('waiting'));
-  await waiting;
+  parentPort?.postMessage('attached');
+  if (blocking) end.waitSync();
+  else await end.wait();
 }
 
 function fillUp(ring: Ring): void {

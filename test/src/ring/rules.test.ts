@@ -292,6 +292,22 @@ describe('creation is complete or has not been', () => {
   });
 });
 
+describe('attaching and removing exclude each other', () => {
+  test('nobody ever holds a place in a ring that has lost its name', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('contested.ring');
+    const rival = (work: string): Program => new Program('ring-rivals', { path, work, forMs: 1500 });
+    await using first = rival('attach');
+    await using second = rival('attach');
+    await using remover = rival('remove');
+    const outcomes = [];
+    for (const program of [first, second, remover]) outcomes.push(await program.next<{ done: number }>('ended'));
+    for (const { done } of outcomes) expect(done).toBeGreaterThan(10);
+    // The bells go with the ring, and those who hold a place take theirs along.
+    expect(scratch.entries().filter((name) => name !== 'contested.ring')).toEqual([]);
+  });
+});
+
 /** Several runs of one program. */
 class Crowd implements AsyncDisposable {
   readonly #programs: readonly Program[];

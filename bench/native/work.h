@@ -29,8 +29,9 @@ static inline work work_create(uint32_t size) {
   return k;
 }
 
+// Volatile: one store a word, as in JavaScript, where the compiler does not make a single wide one of them.
 static inline void number(const work *k, char *to, double sequence) {
-  double *payload = (double *)to;
+  volatile double *payload = (volatile double *)to;
   payload[0] = sequence;
   if (k->words != LINE_WORDS) return;
   for (uint32_t w = 1; w < LINE_WORDS; w++) payload[w] = sequence;

@@ -1,3 +1,4 @@
+import { type Kind, sizeLabel } from './case.ts';
 import type { Result, Sample } from './run.ts';
 import { median } from './statistics.ts';
 
@@ -6,7 +7,7 @@ export interface Aim {
   readonly title: string;
   readonly target: string;
   readonly measured: string;
-  /** Undefined when a case was left out, not run or failed. */
+  /** Undefined when one of the cases failed. */
   readonly met: boolean | undefined;
 }
 
@@ -94,10 +95,11 @@ export function messagesPerSecond({ messages, elapsedNs = Number.NaN }: Sample):
   return (messages / elapsedNs) * 1e9;
 }
 
+/** Judges the aims whose cases were run. */
 export function judge(results: readonly Result[]): Aim[] {
   return [
-    ...throughputAims.map((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
-    ...roundTripAims.map((aim) =>
+    ...throughputAims.flatMap((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
+    ...roundTripAims.flatMap((aim) =>
       judgeRatio(aim, results, 'roundTrip', (sample) => sample.roundTripNs?.p50 ?? Number.NaN),
     ),
   ];
@@ -107,30 +109,23 @@ export function judge(results: readonly Result[]): Aim[] {
  * The median, over the rounds, of the ratio within a round: the two ran seconds apart, while from one round to the next
  * the machine may have become another one.
  */
-function judgeRatio(aim: RatioAim, results: readonly Result[], kind: string, value: (sample: Sample) => number): Aim {
-  const find = ([name, sizeBytes]: RatioAim['ours']): readonly Sample[] =>
-    results.find(({ subject }) => subject.kind === kind && subject.name === name && subject.sizeBytes === sizeBytes)
-      ?.samples ?? [];
-  const theirs = new Map(find(aim.theirs).map((sample) => [sample.round, sample]));
-  const ratios = find(aim.ours).flatMap((sample) => {
-    const other = theirs.get(sample.round);
+function judgeRatio(aim: RatioAim, results: readonly Result[], kind: Kind, value: (sample: Sample) => number): Aim[] {
+  const find = ([name, sizeBytes]: RatioAim['ours']): Result | undefined =>
+    results.find(({ subject }) => subject.kind === kind && subject.name === name && subject.sizeBytes === sizeBytes);
+  const [ours, theirs] = [find(aim.ours), find(aim.theirs)];
+  if (!ours || !theirs) return [];
+  const { atLeast = 0, atMost } = aim;
+  const target = atMost === undefined ? `>= ${round(atLeast)}` : `<= ${round(atMost)}`;
+  const title = `${aim.ours[0]} ${sizeLabel(aim.ours[1])}: ${aim.title}`;
+  const theirsByRound = new Map(theirs.samples.map((sample) => [sample.round, sample]));
+  const ratios = ours.samples.flatMap((sample) => {
+    const other = theirsByRound.get(sample.round);
     return other ? [value(sample) / value(other)] : [];
   });
-  const { atLeast, atMost } = aim;
-  const target = atMost === undefined ? `>= ${round(atLeast ?? 0)}` : `<= ${round(atMost)}`;
-  const title = `${aim.ours[0]} ${sizeText(aim.ours[1])}: ${aim.title}`;
-  if (ratios.length === 0) return { title, target, measured: 'not run', met: undefined };
+  if (ratios.length === 0) return [{ title, target, measured: 'failed', met: undefined }];
   const middle = median(ratios);
-  return {
-    title,
-    target,
-    measured: `${round(middle)} (${round(Math.min(...ratios))}..${round(Math.max(...ratios))})`,
-    met: atMost === undefined ? middle >= (atLeast ?? 0) : middle <= atMost,
-  };
-}
-
-function sizeText(sizeBytes: number): string {
-  return sizeBytes >= mib ? `${sizeBytes / mib} MiB` : sizeBytes >= kib ? `${sizeBytes / kib} KiB` : `${sizeBytes} B`;
+  const measured = `${round(middle)} (${round(Math.min(...ratios))}..${round(Math.max(...ratios))})`;
+  return [{ title, target, measured, met: atMost === undefined ? middle >= atLeast : middle <= atMost }];
 }
 
 function round(ratio: number): string {

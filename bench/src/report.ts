@@ -26,6 +26,7 @@ export function formatHeader(machine: Machine, command: string): string {
 }
 
 export function formatThroughput(results: readonly Result[]): string {
+  if (ofKind(results, 'throughput').length === 0) return '';
   const sizes = [...new Set(ofKind(results, 'throughput').map(({ subject }) => subject.sizeBytes))].sort(
     (a, b) => a - b,
   );
@@ -42,6 +43,7 @@ export function formatThroughput(results: readonly Result[]): string {
 }
 
 export function formatRoundTrips(results: readonly Result[]): string {
+  if (ofKind(results, 'roundTrip').length === 0) return '';
   const percentiles = ['p50', 'p99', 'p999', 'max'] as const;
   const table = new Table({
     head: ['round trip 64 B, µs', 'p50', 'p99', 'p99.9', 'max', 'p50 min..max'],
@@ -75,6 +77,7 @@ export function formatIdle(results: readonly IdleResult[]): string {
 }
 
 export function formatAims(aims: readonly Aim[]): string {
+  if (aims.length === 0) return '';
   const table = new Table({
     head: ['aim', 'target', 'measured: median (min..max)', ''],
     colAligns: ['left', 'right', 'right', 'left'],

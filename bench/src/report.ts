@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { type Aim, messagesPerSecond } from './aims.ts';
-import { type Kind, sizeLabel } from './case.ts';
+import { type Kind, label, sizeLabel } from './case.ts';
 import type { IdleResult } from './idle.ts';
 import type { Machine } from './machine.ts';
 import type { Result } from './run.ts';
@@ -93,7 +93,9 @@ export function formatAims(aims: readonly Aim[]): string {
 export function formatNotes(results: readonly Result[], leftOut: readonly string[]): string {
   const samples = results.flatMap((result) => result.samples);
   const disturbed = samples.filter((sample) => sample.disturbed).length;
-  const failures = results.flatMap(({ failure }) => (failure ? [`  FAILED ${failure}`] : []));
+  const failures = results.flatMap(({ subject, failure }) =>
+    failure ? [`  FAILED ${label(subject)}: ${failure}`] : [],
+  );
   return [
     ...leftOut.map((line) => `  ${line}`),
     ...failures,

@@ -70,7 +70,7 @@ async function calibrate(result: Result, lengths: RunLengths, { directory, cores
       lengths.learn(subject, await takeSample(subject, lengths.counts(subject, share), directory, cores));
     }
   } catch (error) {
-    result.failure = String(error);
+    result.failure = error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -90,7 +90,7 @@ async function measure(result: Result, round: number, lengths: RunLengths, optio
       if (!best || !sample.disturbed || meter.severity(disturbance) < meter.severity(best.disturbance)) best = sample;
       worthTrying = sample.disturbed && quiet;
     } catch (error) {
-      result.failure = String(error);
+      result.failure = error instanceof Error ? error.message : String(error);
       worthTrying = false;
     }
   }

@@ -4,7 +4,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Case, label } from './case.ts';
+import type { Case } from './case.ts';
 import { ChildGroup, type Cores } from './child-group.ts';
 import type { Percentiles } from './gap-recorder.ts';
 
@@ -18,13 +18,10 @@ export interface Measurement {
   readonly clockNs?: number;
 }
 
-/** A case that crashed, hung or delivered wrong bytes. */
-class SampleError extends Error {}
-
 const watchdogMs = 30_000;
 let samples = 0;
 
-/** Runs one case once, in fresh processes. */
+/** Runs one case once, in fresh processes. @throws when a process crashes or hangs, or a message arrives wrong */
 export async function takeSample(
   subject: Case,
   messages: { warmup: number; measured: number },
@@ -34,7 +31,7 @@ export async function takeSample(
   const path = join(directory, String(samples++));
   const group = new ChildGroup(cores, watchdogMs / 1000);
   const watchdog = delay(watchdogMs, undefined, { ref: false }).then(() => {
-    throw new SampleError(`${label(subject)}: no end after ${watchdogMs / 1000} s`);
+    throw new Error(`no end after ${watchdogMs / 1000} s`);
   });
   try {
     const lines = await Promise.race([runProcesses(group, subject, messages, path), watchdog]);
@@ -81,9 +78,15 @@ function follow(child: ChildProcess): { ready: Promise<void>; output: Promise<st
   child.stderr?.on('data', (chunk) => (complaints += chunk));
   const output = once(child, 'close').then(([code, signal]) => {
     if (code === 0) return lines;
-    throw new SampleError(`ended with ${signal ?? `code ${code}`}: ${complaints.trim() || 'no message'}`);
+    throw new Error(`ended with ${signal ?? `code ${code}`}: ${gist(complaints)}`);
   });
   return { ready, output };
+}
+
+/** The line of a program's complaints that says what went wrong: a JavaScript one prints code before it and a stack after. */
+function gist(complaints: string): string {
+  const lines = complaints.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => /error/i.test(line)) ?? lines.at(-1) ?? 'no message').trim();
 }
 
 interface Report extends Partial<Measurement> {
@@ -93,9 +96,9 @@ interface Report extends Partial<Measurement> {
 function readReport(subject: Case, lines: readonly string[], messages: number): Measurement {
   const wanted = subject.kind === 'roundTrip' ? 'roundTripNs' : 'elapsedNs';
   const report = lines.map((line) => JSON.parse(line) as Report).find((candidate) => candidate[wanted]);
-  if (!report) throw new SampleError(`${label(subject)}: ended without a result`);
+  if (!report) throw new Error('ended without a result');
   const { faults, ...measurement } = report;
-  if (faults > 0) throw new SampleError(`${label(subject)}: ${faults} messages arrived damaged or out of order`);
+  if (faults > 0) throw new Error(`${faults} messages arrived damaged or out of order`);
   return { messages, ...measurement };
 }
 

@@ -20,7 +20,7 @@ test.each(['producer', 'consumer'] as const)(
       using scratch = scratchFolder();
       const path = scratch.file('ring');
       createRing(path, { capacityBytes: 4096 }).close();
-      const forMs = 2500;
+      const forMs = 1800;
       await using honest = new Program('ring-honest', { path, role, forMs });
       await honest.next('working');
       await using liar = new Program('ring-liar', { path, seed: random.next(), forMs: forMs - 500 });

@@ -84,12 +84,13 @@ describe('a worker thread that is terminated', () => {
     { role: 'producer', wait: 'event', blocking: false },
     { role: 'producer', wait: 'park', blocking: true },
   ] as const;
-  const scratches = ways.map(() => scratchFolder());
+  let scratches: Scratch[] = [];
   let programs: Program[] = [];
 
   // At the same time: they mostly wait, for the start of a thread or for the slice in which a blocked one notices.
   beforeAll(() => {
     const times = TIMES / ways.length;
+    scratches = ways.map(() => scratchFolder());
     programs = ways.map((way, index) => {
       return new Program('ring-terminate', { folder: scratches[index]?.path, ...way, times });
     });

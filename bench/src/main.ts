@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Aim, judge } from './aims.ts';
@@ -11,6 +11,7 @@ import { buildNative } from './native-build.ts';
 import { parseOptions, usage } from './options.ts';
 import { formatAims, formatHeader, formatIdle, formatNotes, formatRoundTrips, formatThroughput } from './report.ts';
 import { run } from './run.ts';
+import { makeScratchDirectory } from './scratch-directory.ts';
 
 const options = parseOptions(process.argv.slice(2));
 if (!options) {
@@ -19,8 +20,7 @@ if (!options) {
 }
 
 const startedAt = new Date();
-const directory = mkdtempSync('/dev/shm/memlane-bench-');
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+const directory = makeScratchDirectory();
 
 const say = (line: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);

@@ -1,5 +1,5 @@
 // `pnpm bench:memory`: 1e9 messages, and what both processes hold of memory meanwhile.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -7,6 +7,7 @@ import Table from 'cli-table3';
 import { nodeProgram } from './case.ts';
 import { ChildGroup } from './child-group.ts';
 import { chooseCores } from './machine.ts';
+import { makeScratchDirectory } from './scratch-directory.ts';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
@@ -19,8 +20,7 @@ const sampleMs = 1000;
 /** Growth that is V8's and the C library's, not the ring's: it comes once, and does not depend on the count. */
 const toleratedMiB = 8;
 
-const directory = mkdtempSync('/dev/shm/memlane-bench-');
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+const directory = makeScratchDirectory();
 const group = new ChildGroup(chooseCores(), mostSeconds);
 const { command } = nodeProgram('ring-throughput');
 const start = (role: 'producer' | 'consumer') => {

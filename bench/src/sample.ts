@@ -86,7 +86,7 @@ function follow(child: ChildProcess): { ready: Promise<void>; output: Promise<st
 /** The line of a program's complaints that says what went wrong: a JavaScript one prints code before it and a stack after. */
 function gist(complaints: string): string {
   const lines = complaints.split('\n').filter((line) => line.trim() !== '');
-  return (lines.find((line) => /error/i.test(line)) ?? lines.at(-1) ?? 'no message').trim();
+  return (lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? 'no message').trim();
 }
 
 interface Report extends Partial<Measurement> {

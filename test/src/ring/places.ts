@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Ring } from 'memlane';
 import { type PlainError, plainError } from '../support/speech.ts';
-import { ConsumerEnd, ProducerEnd } from './ends.ts';
+import { ConsumerEnd } from './consumer-end.ts';
+import { ProducerEnd } from './producer-end.ts';
 
 /** Where the two ends of a ring are: in this thread, in a worker thread each, in a process each. */
 export type Place = 'one thread' | 'worker threads' | 'processes';

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
 import { PAGE_SIZE } from '@memlane/linux';
 import { createAnonymousRing, createRing, type Ring, type WaitStrategy } from 'memlane';
-import type { Received } from '../ends.ts';
+import type { Received } from '../consumer-end.ts';
 import type { Ends, Place } from '../places.ts';
 
 /** What holds the bytes of a ring. */

@@ -189,7 +189,11 @@ describe('a new file', () => {
   test('cannot be made where its folder cannot', () => {
     using scratch = scratchFolder();
     const path = `${ordinary(scratch)}/below`;
-    expect(thrownBy(() => SharedFile.createUnnamed(path, 1))).toMatchObject({ name: 'LinuxError', syscall: 'mkdir', path });
+    expect(thrownBy(() => SharedFile.createUnnamed(path, 1))).toMatchObject({
+      name: 'LinuxError',
+      syscall: 'mkdir',
+      path,
+    });
   });
 
   test('does not get a name that is taken, nor one in a folder that is not there', () => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { createRing, openRing, type WaitStrategy } from 'memlane';
 import { Program } from '../support/program.ts';
@@ -272,6 +272,20 @@ describe('creation is complete or has not been', () => {
       expect(consumer.tryRead()?.data.toString()).toBe('x');
     },
   );
+
+  test('a new ring is for its owner alone unless asked otherwise, and so is the folder that it is put into', () => {
+    using scratch = scratchFolder();
+    const mode = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
+    createRing(scratch.file('new/private.ring'), { capacityBytes: CAPACITY }).close();
+    createRing(scratch.file('new/shared.ring'), { capacityBytes: CAPACITY, mode: 0o640 }).close();
+    expect(mode(scratch.file('new'))).toBe('700');
+    expect(mode(scratch.file('new/private.ring'))).toBe('600');
+    expect(mode(scratch.file('new/shared.ring'))).toBe('640');
+    using ring = openRing(scratch.file('new/shared.ring'));
+    ring.consumer();
+    const bell = readdirSync(scratch.file('new')).find((name) => name.startsWith('.memlane-bell-')) ?? '';
+    expect(mode(scratch.file(`new/${bell}`))).toBe('600');
+  });
 
   test('of many who open or create a ring at one moment, all get the same one', async () => {
     using scratch = scratchFolder();

@@ -2,7 +2,7 @@ import type { WaitStrategy } from 'memlane';
 import { chooseSeed } from '../../support/random.ts';
 import { APART, CAPACITY, type Case, strictEqual } from './bed.ts';
 
-const COUNT = 600;
+const COUNT = 300;
 
 /** Strategies that sleep and wake, and that do not, each against each. */
 const PAIRS: readonly [producer: WaitStrategy, consumer: WaitStrategy, blocking: boolean][] = [

@@ -281,6 +281,14 @@ export const pathRefusals: readonly Refusal[] = [
         refused('ERR_MEMLANE_READ_ONLY', write, 'readwrite');
       strictEqual(ring.statistics().producer.alive, false);
       strictEqual(readdirSync(folder).length, 1);
+      {
+        using writer = openRing(path);
+        writer.producer().tryWrite('x');
+        strictEqual(ring.statistics().producer.alive, true);
+        strictEqual(ring.statistics().consumer.alive, false);
+        strictEqual(ring.statistics().backlogBytes, 16);
+      }
+      strictEqual(ring.statistics().producer.alive, false);
       refused('ERR_MEMLANE_READ_ONLY', () => attachRing(ring.descriptor()).producer());
     },
   },

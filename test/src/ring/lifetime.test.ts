@@ -7,7 +7,7 @@ import { type Scratch, scratchFolder } from '../support/scratch.ts';
 const STAYS_MS = 400;
 
 describe('a wait in the event loop', () => {
-  const strategies = ['event', 'adaptive', 'yield', 'spin'] as const;
+  const strategies = ['event', 'adaptive', 'spin'] as const; // yield goes from turn to turn as spin does
   const roles = ['producer', 'consumer'] as const;
   type Step = 'ref' | 'unref' | 'wait' | 'hold';
 

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, constants, statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Role, SlotState, StatisticsIndex, withAttachLock } from '@memlane/core';
-import { tryLockByte } from '@memlane/linux';
+import { replaceSystemCall, tryLockByte } from '@memlane/linux';
 import { NOBODY, rootTest } from '../linux/machine.ts';
 import { openDescriptors } from '../linux/proc.ts';
 import { pause, thrownBy } from '../support/speech.ts';
@@ -175,6 +175,23 @@ describe('a dead owner', () => {
     });
     expect([load('state'), load('generation'), load('pid')]).toEqual([SlotState.active, 2, process.pid]);
   });
+});
+
+test('a participant who gets no bell leaves neither the other one nor its place taken', () => {
+  using file = slots();
+  const before = openDescriptors();
+  for (const refused of ['open', 'mkfifo'] as const) {
+    let calls = 0;
+    // The sign of life is had, the bell is not.
+    using _fault = replaceSystemCall(refused, (original) => {
+      const call = original as (...parameters: unknown[]) => number;
+      return (...parameters: unknown[]) => (++calls === (refused === 'open' ? 1 : 2) ? -24 : call(...parameters));
+    });
+    expect(thrownBy(() => file.table.take(0, Role.producer, 'producer', nothing))).toMatchObject({ code: 'EMFILE' });
+    expect(file.scratch.entries()).toEqual(['slots']);
+    expect(openDescriptors()).toEqual(before);
+    expect(file.other.isAlive(0)).toBe(false);
+  }
 });
 
 describe('recovery', () => {

@@ -1,4 +1,4 @@
-import { chownSync, closeSync, constants, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, constants, openSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { memory, ParkKind, Peer, Region, Role, sweepAnonymousBells } from '@memlane/core';
 import { makeFifo, PAGE_SIZE } from '@memlane/linux';
@@ -145,6 +145,30 @@ describe('a peer', () => {
     await owner.end();
     expect(bellsIn(file.scratch)).toEqual(['0.1']);
     expect(watch()).toBe(false);
+  });
+
+  test('without a sign of life is gone', () => {
+    using file = slots();
+    using _owner = leaving(file.table.take(0, Role.consumer, 'consumer', nothing));
+    rmSync(`${file.table.bellPath(0, 1)}.life`);
+    const peer = new Peer(file.other, 0);
+    expect(peer.watchDeath(nothing)).toBe(false);
+    peer.close();
+  });
+
+  test('is let go of without a trace', async () => {
+    using file = slots();
+    using owner = leaving(file.table.take(0, Role.consumer, 'consumer', nothing));
+    const before = openDescriptors();
+    const peer = new Peer(file.other, 0);
+    owner.it.spot.enter(ParkKind.eventLoop);
+    expect([peer.wakeIfParked(), peer.watchDeath(nothing)]).toEqual([true, true]);
+    expect(openDescriptors().size).toBe(before.size + 2);
+    peer.close();
+    peer.close();
+    // The event loop closes what it watched when it comes to it.
+    while (openDescriptors().size > before.size) await pause(1);
+    expect(openDescriptors()).toEqual(before);
   });
 
   test('behind whose bell something else hides is not rung', () => {

@@ -25,8 +25,9 @@ export const ERROR_CODES = {
     remedy: 'Do not use an object after close(); open or attach it anew.',
   },
   ERR_MEMLANE_CONCURRENT: {
-    meaning: 'Two waits were started on one endpoint at the same time.',
-    remedy: 'Await the first before starting the second; use one endpoint a task.',
+    meaning:
+      'One endpoint was used twice at the same time: a second wait, or a poll handler that reads from its consumer.',
+    remedy: 'Await the first wait before starting the second; leave reading to the poll that calls the handler.',
   },
   ERR_MEMLANE_CORRUPT: {
     meaning: 'A field of the file, or a word that a peer wrote, has a value that no correct program writes.',

@@ -67,7 +67,11 @@ export class Producer extends Endpoint {
     return offset;
   }
 
-  /** Makes every claim since the last commit visible, and wakes the consumer if it sleeps. Does not block. */
+  /**
+   * Makes every claim since the last commit visible, and wakes the consumer if it sleeps. Does not block.
+   *
+   * @throws LinuxError EMFILE or ENFILE when no descriptor is left to ring with; the messages are published all the same.
+   */
   commit(): void {
     const lane = this.#lane;
     const records = lane.claimedRecords;

@@ -212,6 +212,34 @@ describe('a peer', () => {
   });
 });
 
+describe('a process', () => {
+  test.each(['nothing', 'listen unreferenced', 'listen and ignore', 'watch'])(
+    'ends when nothing else keeps it, and takes its bells along: %s',
+    async (deed) => {
+      using file = slots();
+      await using program = file.start('linger', 0, { deed });
+      await program.success();
+      expect(program.all('lingering')).toHaveLength(1);
+      expect(file.scratch.entries()).toEqual(['slots']);
+      expect(file.table.isAlive(0)).toBe(false);
+    },
+  );
+
+  test('is kept by a bell that it listens to, until it is rung', async () => {
+    using file = slots();
+    await using program = file.start('linger', 0, { deed: 'listen' });
+    await program.next('lingering');
+    await pause(300);
+    expect(program.running).toBe(true);
+    const peer = new Peer(file.table, 0);
+    expect(peer.wakeIfParked()).toBe(true);
+    peer.close();
+    await program.next('rung');
+    await program.success();
+    expect(file.scratch.entries()).toEqual(['slots']);
+  });
+});
+
 describe('bells', () => {
   test('go with the file, those of the living too', async () => {
     using file = slots();

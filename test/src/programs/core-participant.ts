@@ -6,8 +6,10 @@ import { becomeUser, Commands, parameters, pause, say, thrownBy } from '../suppo
 
 interface Parameters {
   readonly descriptor: RegionDescriptor;
-  readonly scene: 'hold' | 'die in recovery' | 'hold the attach lock' | 'try' | 'thread' | 'watch';
+  readonly scene: 'hold' | 'die in recovery' | 'hold the attach lock' | 'try' | 'thread' | 'watch' | 'linger';
   readonly slot: number;
+  /** What it does in the scene `linger`, where nothing else keeps the process. */
+  readonly deed?: 'nothing' | 'listen' | 'listen unreferenced' | 'listen and ignore' | 'watch';
   /** Who to be, and whose files to trust, instead of the user who started this. */
   readonly stranger?: { readonly uid: number; readonly trustOwner: number };
   /** How fast the clock of this process runs. */
@@ -81,6 +83,22 @@ const scenes: Record<Parameters['scene'], () => void | Promise<void>> = {
     await worker.terminate();
     say('terminated');
     await next();
+  },
+
+  linger: () => {
+    (commands as Commands).unref();
+    const { doorbell, spot } = table.take(slot, 1, 'participant', () => {});
+    spot.enter(ParkKind.eventLoop);
+    if (given.deed === 'watch') new Peer(table, slot).watchDeath(() => {});
+    if (given.deed?.startsWith('listen')) {
+      const keep = given.deed !== 'listen unreferenced';
+      doorbell.listen(() => {
+        say('rung');
+        doorbell.ignore();
+      }, keep);
+    }
+    if (given.deed === 'listen and ignore') doorbell.ignore();
+    say('lingering');
   },
 
   watch: async () => {

@@ -22,8 +22,13 @@ if (!options) {
 const startedAt = new Date();
 const directory = makeScratchDirectory();
 
+// A log has no line to write over: it gets one line a step (the calibration, a round), not one a case.
+let lastStep = '';
 const say = (line: string): void => {
+  const [step] = line.split(',', 1);
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+  else if (step !== lastStep) process.stderr.write(`${step}\n`);
+  lastStep = step;
 };
 
 const cores = chooseCores();

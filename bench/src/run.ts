@@ -40,7 +40,7 @@ export async function run(cases: readonly Case[], options: RunOptions): Promise<
   const lengths = new RunLengths(options.sampleSeconds);
   await options.meter.settle();
   for (const [index, result] of results.entries()) {
-    options.say(`calibrating ${index + 1}/${results.length}: ${label(result.subject)}`);
+    options.say(`calibrating, ${index + 1}/${results.length}: ${label(result.subject)}`);
     await calibrate(result, lengths, options);
   }
   for (let round = 1; round <= options.rounds; round++) {

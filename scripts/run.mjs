@@ -1,11 +1,16 @@
-// `npm start [-- FILE]`, `npm test [-- PATTERN]` and `npm run bench [-- OPTION]`: install and build what is missing,
-// then run the target.
+// `npm start [-- FILE]`, `npm test [-- PATTERN]`, `npm run bench [-- OPTION]` and `npm run bench:memory`: install and
+// build what is missing, then run the target.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { build, checkHost, install, root } from './bootstrap.mjs';
 
-const targets = { start: () => enter('examples/demonstration'), bench: () => enter('bench'), test };
+const targets = {
+  start: () => enter('examples/demonstration'),
+  test,
+  bench: () => enter('bench'),
+  'bench:memory': () => enter('bench', 'memory.js'),
+};
 const [name, ...passedOn] = process.argv.slice(2);
 if (!Object.hasOwn(targets, name)) {
   process.stderr.write(`usage: node scripts/run.mjs ${Object.keys(targets).join('|')} [argument ...]\n`);
@@ -17,9 +22,9 @@ install();
 build();
 await targets[name]();
 
-/** Runs a package's main.js in this process, so that a signal sent to it needs nobody to pass it on. */
-async function enter(directory) {
-  const main = join(root, directory, 'dist', 'main.js');
+/** Runs a program of a package in this process, so that a signal sent to it needs nobody to pass it on. */
+async function enter(directory, program = 'main.js') {
+  const main = join(root, directory, 'dist', program);
   process.argv.splice(1, process.argv.length - 1, main, ...passedOn);
   await import(main);
 }

@@ -1,5 +1,7 @@
 import { dirname } from 'node:path';
+import { GuardedRange } from '@memlane/guard';
 import { checkInteger, constants, MemlaneError, memory, PAGE_SIZE, throwArgument, toPages } from '@memlane/linux';
+import { load } from './memory.ts';
 import { type Access, Reservation } from './reservation.ts';
 import { type FileIdentity, SharedFile, type Trust } from './shared-file.ts';
 
@@ -35,6 +37,9 @@ export interface Range {
   readonly offset?: number;
   readonly length?: number;
 }
+
+/** A counter of faults, for hot paths: see {@link Region.check}. */
+export type FaultCounter = Pick<GuardedRange, 'counters' | 'counter' | 'acknowledged' | 'error'>;
 
 /** What another thread or process needs to map the same pages. Plain data: survives postMessage, JSON and fork. */
 export interface RegionDescriptor {
@@ -82,12 +87,14 @@ export class Region implements Disposable {
   readonly #offset: number;
   readonly #mirror: number;
   readonly #maxLength: number;
+  readonly #guarded: GuardedRange | undefined;
   #length: number;
   #closed = false;
 
   private constructor(
     file: SharedFile,
     reservation: Reservation,
+    guarded: GuardedRange | undefined,
     offset: number,
     length: number,
     maxLength: number,
@@ -95,6 +102,7 @@ export class Region implements Disposable {
   ) {
     this.#file = file;
     this.#reservation = reservation;
+    this.#guarded = guarded;
     this.#offset = offset;
     this.#length = length;
     this.#maxLength = maxLength;
@@ -183,17 +191,15 @@ export class Region implements Disposable {
       mirror > 0 ? mapped + mirror : checkInteger('maxLength', maxLength ?? mapped, mapped, Number.MAX_SAFE_INTEGER);
 
     const reservation = Reservation.allocate(mapped + mirror, reserved);
-    const { fd, access, path } = file;
     try {
-      reservation.map({ at: 0, length: mapped, fd, offset, access, path });
-      if (mirror > 0)
-        reservation.map({ at: mapped, length: mirror, fd, offset: offset + mapped - mirror, access, path });
+      overlay(file, reservation, { offset, length: mapped, mirror });
+      const guarded = watch(file, reservation, { offset, length: mapped, mirror });
+      return new Region(file, reservation, guarded, offset, mapped, reserved, mirror);
     } catch (error) {
       // A mmap that fails late has unmapped the range already; left so, V8 would free whatever comes to lie there.
       reservation.retire();
       throw error;
     }
-    return new Region(file, reservation, offset, mapped, reserved, mirror);
   }
 
   /** The pages, as shared memory; the mirror included. @throws ERR_MEMLANE_CLOSED */
@@ -236,6 +242,61 @@ export class Region implements Disposable {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /**
+   * Throws when an access to the region's memory, by this or any other thread, met a page that is not there any more: the
+   * process lives on, but what was read since the last check may be zeros, and what was written may be lost. Costs one
+   * load, so look once a batch: after reading and before believing. See also `guard.on('fault')`.
+   *
+   * Not every loss raises a fault: see {@link verify}.
+   *
+   * @throws ERR_MEMLANE_TRUNCATED, ERR_MEMLANE_NO_SPACE, ERR_MEMLANE_IO, ERR_MEMLANE_READ_ONLY, with `path` and `offset`;
+   *   again at each check, until {@link remap} or close.
+   */
+  check(): void {
+    this.#open();
+    const guarded = this.#guarded;
+    if (guarded !== undefined && load(guarded.counters, guarded.counter) !== guarded.acknowledged)
+      throw guarded.error();
+  }
+
+  /** How hot paths make the {@link check}: undefined where no access can fail. */
+  get faults(): FaultCounter | undefined {
+    return this.#guarded;
+  }
+
+  /**
+   * As {@link check}, and asks the kernel whether the file is as long as what is mapped of it: finds a file that was cut
+   * where nobody has stepped yet. Two system calls.
+   *
+   * @throws as {@link check}.
+   */
+  verify(): void {
+    this.check();
+    const { length } = this.#file;
+    if (length < this.#offset + this.#length)
+      throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The mapped file was cut to ${length} bytes`, {
+        path: this.path,
+        offset: Math.max(length, this.#offset),
+      });
+  }
+
+  /**
+   * Maps the file's pages anew, in place of those that stand in for missing ones, and forgets past faults. What was stored
+   * into the stand-ins is gone. Existing views see the file again.
+   *
+   * @throws ERR_MEMLANE_TRUNCATED while the file is shorter than the region.
+   */
+  remap(): void {
+    const reservation = this.#open();
+    const [offset, length, mirror] = [this.#offset, this.#length, this.#mirror];
+    if (this.#file.length < offset + length)
+      throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The mapped file has ${this.#file.length} bytes`, {
+        path: this.path,
+      });
+    overlay(this.#file, reservation, { offset, length, mirror });
+    this.#guarded?.rearm();
   }
 
   /** What another thread or process needs to {@link attach}. An anonymous region must stay open until it has. */
@@ -339,6 +400,7 @@ export class Region implements Disposable {
       if (length > 0) reservation.map({ at: from, length, fd, offset: this.#offset + from, access, path });
       throw error;
     }
+    this.#guarded?.extend(newLength);
     this.#length = newLength;
   }
 
@@ -349,6 +411,7 @@ export class Region implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#reservation.retire();
+    this.#guarded?.release();
     this.#closed = true;
     this.#file.close();
   }
@@ -370,6 +433,24 @@ export class Region implements Disposable {
     const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
     return { address: address + start, length: toPages(offset + bytes) - start, buffer };
   }
+}
+
+interface Extent {
+  readonly offset: number;
+  readonly length: number;
+  readonly mirror: number;
+}
+
+/** Lays the file's pages over the reservation, those of the mirror behind them. */
+function overlay({ fd, access, path }: SharedFile, reservation: Reservation, { offset, length, mirror }: Extent): void {
+  reservation.map({ at: 0, length, fd, offset, access, path });
+  if (mirror > 0) reservation.map({ at: length, length: mirror, fd, offset: offset + length - mirror, access, path });
+}
+
+/** Nobody can cut a sealed file, and its pages are in memory: only stores that are not allowed could fail. */
+function watch(file: SharedFile, { address, buffer }: Reservation, extent: Extent): GuardedRange | undefined {
+  if (file.access === 'readwrite' && file.sealed) return undefined;
+  return GuardedRange.watch({ address, file, access: file.access, memory: buffer, ...extent });
 }
 
 /** Runs `make`, and closes the file when it fails. */

@@ -45,6 +45,10 @@ export const ERROR_CODES = {
     meaning: 'The name is taken by another file.',
     remedy: 'Open it instead (openRing, openOrCreateRing), remove it (removeRing), or choose another name.',
   },
+  ERR_MEMLANE_IO: {
+    meaning: 'The device could not read a page of the mapped file; a page of zeros stands in its place.',
+    remedy: 'Look into the kernel log, repair or replace the device, then open the file again.',
+  },
   ERR_MEMLANE_KIND: {
     meaning: 'The file is one of memlane, but of another kind than was asked for.',
     remedy: 'Open it with the function for its kind.',
@@ -61,6 +65,10 @@ export const ERROR_CODES = {
     meaning: 'The file does not begin with the magic number, or its creation never finished.',
     remedy: 'Check the path; remove the file if it was meant to be one of memlane.',
   },
+  ERR_MEMLANE_NO_SPACE: {
+    meaning: 'The file system had no space for a page of the mapped file that was stored to; the store is lost.',
+    remedy: 'Free space, then open the file again; files that memlane creates have their space reserved.',
+  },
   ERR_MEMLANE_OWNER: {
     meaning: 'The file belongs to neither this user nor root, so its contents cannot be trusted.',
     remedy: 'Run as the owner, or name that user in trustOwner if you mean it.',
@@ -74,7 +82,7 @@ export const ERROR_CODES = {
     remedy: 'Use Linux on x64 or arm64 with Node.js 20.19 or later.',
   },
   ERR_MEMLANE_READ_ONLY: {
-    meaning: 'The call would write, but the region or file was opened with read access.',
+    meaning: 'The region or file was opened with read access, and a call, or a store through its memory, would write.',
     remedy: "Open it with access 'readwrite'.",
   },
   ERR_MEMLANE_SIGNATURE: {
@@ -90,7 +98,7 @@ export const ERROR_CODES = {
     remedy: 'Map a smaller window (offset, length), or use Node.js 22 or later.',
   },
   ERR_MEMLANE_TRUNCATED: {
-    meaning: 'The file is shorter than its header says, or than the part that was asked for.',
+    meaning: 'The file is shorter than its header says, or than the part that was asked for or mapped.',
     remedy: 'Find out who cut it; remove it and create it again.',
   },
   ERR_MEMLANE_UNSEALED: {
@@ -126,11 +134,13 @@ export class MemlaneError extends Error {
   readonly path: string | undefined;
   /** The header field or shared word that is wrong, for ERR_MEMLANE_CORRUPT. */
   readonly field: string | undefined;
+  /** The byte of the file that could not be accessed, for faults of a mapping. */
+  readonly offset: number | undefined;
 
   constructor(
     code: MemlaneErrorCode,
     detail: string,
-    where: { path?: string | undefined; field?: string; cause?: unknown } = {},
+    where: { path?: string | undefined; field?: string; offset?: number; cause?: unknown } = {},
   ) {
     const { remedy }: ErrorDescription = ERROR_CODES[code];
     super(
@@ -141,6 +151,7 @@ export class MemlaneError extends Error {
     this.remedy = remedy;
     this.path = where.path;
     this.field = where.field;
+    this.offset = where.offset;
   }
 }
 

@@ -5,5 +5,6 @@ export * from './futex.ts';
 export * from './locks.ts';
 export * as memory from './memory.ts';
 export { PAGE_SIZE, toPages } from './memory.ts';
+export * from './native-library.ts';
 export { assertPlatform, type PlatformFacts } from './platform.ts';
 export { addressOf, replaceSystemCall, type SystemCalls, systemCalls } from './system-calls.ts';

@@ -25,6 +25,8 @@ export interface SystemCalls {
   linkat(oldDirectory: number, oldPath: string, newDirectory: number, newPath: string, flags: number): number;
   mkfifo(path: string, mode: number): number;
   eventfd(initial: number, flags: number): number;
+  /** Puts the reading and the writing end into two words. */
+  pipe2(ends: Int32Array, flags: number): number;
   open(path: string, flags: number, mode: number): number;
   read(fd: number, into: Uint8Array, length: number): number;
   write(fd: number, from: Uint8Array, length: number): number;
@@ -66,6 +68,7 @@ const native = {
   linkat: bind('int linkat(int oldDirectory, const char *oldPath, int newDirectory, const char *newPath, int flags)'),
   mkfifo: bind('int mkfifo(const char *path, unsigned int mode)'),
   eventfd: bind('int eventfd(unsigned int initial, int flags)'),
+  pipe2: bind('int pipe2(void *ends, int flags)'),
   // Variadic in C, as is syscall below: the integer registers are those of a fixed prototype on both ABIs.
   open: bind('int open(const char *path, int flags, unsigned int mode)'),
   read: bind('int64_t read(int fd, void *into, size_t length)'),
@@ -107,6 +110,7 @@ const table: SystemCalls = {
     result(native.linkat(oldDirectory, oldPath, newDirectory, newPath, flags)),
   mkfifo: (path, mode) => result(native.mkfifo(path, mode)),
   eventfd: (initial, flags) => result(native.eventfd(initial, flags)),
+  pipe2: (ends, flags) => result(native.pipe2(ends, flags)),
   open: (path, flags, mode) => result(native.open(path, flags, mode)),
   read: (fd, into, length) => result(native.read(fd, into, length)),
   write: (fd, from, length) => result(native.write(fd, from, length)),

@@ -1,4 +1,4 @@
-import { memory } from '@memlane/core';
+import { type FaultCounter, memory } from '@memlane/core';
 import { MemlaneError, throwArgument } from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
 import type { Position } from './position.ts';
@@ -46,6 +46,8 @@ export interface LaneMemory {
   readonly base: number;
   readonly view: RecordView;
   readonly capacityBytes: number;
+  /** Counts the accesses that met a page which is gone; undefined where that cannot be. */
+  readonly faults?: FaultCounter | undefined;
 }
 
 /** What a poll handler may ask for; the verbs are those of Agrona's ControlledMessageHandler. */
@@ -66,6 +68,34 @@ const { ABORT, BREAK, COMMIT } = Action;
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one
 export type Handler = (view: RecordView, offset: number, length: number, type: number) => Action | void;
 
+/*
+ * The file may be cut at any time. An access to a page that is gone ends well, with zeros, and is counted; so both sides
+ * look at the counter once a batch, after their last access and before they store a position: what they store then has
+ * not been zeros.
+ */
+
+/** Looks whether all accesses so far have met the file's own pages. */
+class FaultCheck {
+  readonly #faults: FaultCounter;
+  readonly #counters: Int32Array;
+  readonly #counter: number;
+
+  constructor(faults: FaultCounter) {
+    this.#faults = faults;
+    this.#counters = faults.counters;
+    this.#counter = faults.counter;
+  }
+
+  /** @throws ERR_MEMLANE_TRUNCATED, ERR_MEMLANE_NO_SPACE, ERR_MEMLANE_IO */
+  expectNone(): void {
+    if (load(this.#counters, this.#counter) !== this.#faults.acknowledged) throw this.#faults.error();
+  }
+}
+
+function faultCheck({ faults }: LaneMemory): FaultCheck | undefined {
+  return faults === undefined ? undefined : new FaultCheck(faults);
+}
+
 /** The writing side of a lane. One at a time; {@link Producer} sees to that. */
 export class LaneWriter {
   readonly #words: Int32Array;
@@ -73,6 +103,7 @@ export class LaneWriter {
   readonly #i32: Int32Array;
   readonly #capacity: number;
   readonly #mask: number;
+  readonly #faults: FaultCheck | undefined;
   /** Longest payload; -1 once closed, which makes every claim take the path that says so. */
   #maxLength: number;
   #closedBy: 'ERR_MEMLANE_CLOSED' | 'ERR_MEMLANE_ENDED' = 'ERR_MEMLANE_CLOSED';
@@ -88,9 +119,11 @@ export class LaneWriter {
   /** Largest backlog met when the reader's position was loaded. */
   highWaterBytes = 0;
 
-  constructor({ words, base, view, capacityBytes }: LaneMemory) {
+  constructor(memory: LaneMemory) {
+    const { words, base, view, capacityBytes } = memory;
     this.#words = words;
     this.#base = base;
+    this.#faults = faultCheck(memory);
     this.#i32 = view.i32;
     this.#capacity = capacityBytes;
     this.#mask = capacityBytes - 1;
@@ -120,10 +153,11 @@ export class LaneWriter {
     return index + HEADER_BYTES;
   }
 
-  /** Makes every claim since the last publish visible; returns whether there was any. */
+  /** Makes every claim since the last publish visible; returns whether there was any. @throws as {@link FaultCheck} */
   publish(): boolean {
     const claimed = this.#claimed;
     if (claimed === this.#published) return false;
+    this.#faults?.expectNone();
     this.#published = claimed;
     // pairs with: load in LaneReader.#refresh. without it: the reader could see the position before the payload.
     store(this.#words, this.#base + PUBLISHED, claimed);
@@ -165,7 +199,8 @@ export class LaneWriter {
     // pairs with: store in LaneReader.release. without it: the writer could overwrite what is still being read.
     const consumed = load(this.#words, this.#base + CONSUMED) as Position;
     const backlog = distance(this.#published, consumed);
-    if (backlog < 0 || backlog > this.#capacity || consumed % ALIGNMENT !== 0) throw lied('consumed', consumed);
+    if (backlog < 0 || backlog > this.#capacity || consumed % ALIGNMENT !== 0)
+      throw lied('consumed', consumed, this.#faults);
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
     this.#limit = advance(consumed, this.#capacity);
     return distance(end, this.#limit) <= 0;
@@ -189,6 +224,7 @@ export class LaneReader {
   readonly #view: RecordView;
   readonly #capacity: number;
   readonly #mask: number;
+  readonly #faults: FaultCheck | undefined;
   /** End of the last record that has been handled. */
   #position: Position;
   /** What the shared word says. */
@@ -204,9 +240,11 @@ export class LaneReader {
   /** Payload bytes of the record that {@link peek} found. Never looked up again: its writer could have changed it. */
   peekedLength = 0;
 
-  constructor({ words, base, view, capacityBytes }: LaneMemory) {
+  constructor(memory: LaneMemory) {
+    const { words, base, view, capacityBytes } = memory;
     this.#words = words;
     this.#base = base;
+    this.#faults = faultCheck(memory);
     this.#view = view;
     this.#capacity = capacityBytes;
     this.#mask = capacityBytes - 1;
@@ -234,7 +272,9 @@ export class LaneReader {
       const index = indexOf(position, mask);
       const length = i32[index >> 2];
       const end = advance(position, recordBytes(length));
-      if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw lied('length', length);
+      if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw lied('length', length, this.#faults);
+      // An empty message, or the header on a page that is gone.
+      if (length === 0) this.#faults?.expectNone();
       const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
       if (action === ABORT || this.#closed) break;
       if (this.#position !== position)
@@ -256,7 +296,7 @@ export class LaneReader {
     const index = indexOf(this.#position, this.#mask);
     const length = this.#view.i32[index >> 2];
     if (length >>> 0 > this.#capacity || distance(this.#published, advance(this.#position, recordBytes(length))) < 0)
-      throw lied('length', length);
+      throw lied('length', length, this.#faults);
     this.peekedLength = length;
     return index + HEADER_BYTES;
   }
@@ -265,8 +305,9 @@ export class LaneReader {
     return this.#view.i32[((offset - HEADER_BYTES) >> 2) + TYPE];
   }
 
-  /** Counts the record that {@link peek} found as handled. */
+  /** Counts the record that {@link peek} found, and that has been copied, as handled. @throws as {@link FaultCheck} */
   pass(): void {
+    this.#faults?.expectNone();
     const length = this.peekedLength;
     this.#position = advance(this.#position, recordBytes(length));
     this.handledRecords += 1;
@@ -277,6 +318,7 @@ export class LaneReader {
   release(): boolean {
     const position = this.#position;
     if (position === this.#consumed || this.#closed) return false;
+    this.#faults?.expectNone();
     this.#consumed = position;
     // pairs with: load in LaneWriter.#hasRoomUpTo. without it: the writer could overwrite before the reads are done.
     store(this.#words, this.#base + CONSUMED, position);
@@ -320,14 +362,15 @@ export class LaneReader {
       distance(published, this.#position) < 0 ||
       published % ALIGNMENT !== 0
     )
-      throw lied('published', published);
+      throw lied('published', published, this.#faults);
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
     this.#published = published;
     return published !== this.#position;
   }
 }
 
-/** The error for a shared word or record header that a correct peer never writes. */
-function lied(field: string, value: number): MemlaneError {
+/** The error for a shared word or record header that a correct peer never writes, unless its page is gone. */
+function lied(field: string, value: number, faults: FaultCheck | undefined): MemlaneError {
+  faults?.expectNone();
   return new MemlaneError('ERR_MEMLANE_CORRUPT', `A peer has written ${value} into ${field}`, { field });
 }

@@ -141,7 +141,7 @@ function mapped(region: Region, geometry: RingGeometry, capacityBytes: number, f
   return {
     region,
     table: new SlotTable(file, { words, address, slotsOffset, slotCount, fileId }),
-    lane: { words, base: lanesOffset >> 2, view, capacityBytes },
+    lane: { words, base: lanesOffset >> 2, view, capacityBytes, faults: region.faults },
   };
 }
 

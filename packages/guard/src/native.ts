@@ -1,0 +1,86 @@
+import { fileURLToPath } from 'node:url';
+import {
+  LinuxError,
+  type NativeFunction,
+  NativeLibrary,
+  PAGE_SIZE,
+  threadEnvironment,
+  viewMemory,
+} from '@memlane/linux';
+
+/*
+ * native/guard.c, loaded. Its control block is memory of the object itself, the same for every thread of the process and
+ * never freed; the object is never unloaded, because the signal handlers in it stay installed when the thread that
+ * loaded it has ended.
+ */
+
+/** Where the object is. Shipped in the package: installing compiles nothing. */
+export const libraryPath: string = fileURLToPath(new URL(`../prebuilt/guard-${process.arch}.so`, import.meta.url));
+
+type NativeName =
+  | 'install'
+  | 'installed'
+  | 'owner'
+  | 'followThread'
+  | 'watch'
+  | 'extend'
+  | 'rearm'
+  | 'leave'
+  | 'describe'
+  | 'notify'
+  | 'silence';
+
+const library = new NativeLibrary(libraryPath);
+const bind = (prototype: string): NativeFunction => library.bind(prototype);
+
+/** What native/guard.c exports; results are >= 0 or -errno. */
+export const native: Readonly<Record<NativeName, NativeFunction>> = {
+  install: bind('int guard_install(uint32_t pageBytes)'),
+  installed: bind('int guard_installed()'),
+  owner: bind('int guard_owner()'),
+  followThread: bind('int guard_follow_thread(void *environment, uint32_t owner)'),
+  watch: bind(
+    'int guard_watch(uint64_t start, uint64_t bytes, int fd, uint64_t fileOffset, uint32_t protection, uint32_t owner, int counter)',
+  ),
+  extend: bind('int guard_extend(int index, uint64_t bytes)'),
+  rearm: bind('int guard_rearm(int index)'),
+  leave: bind('int guard_leave(int index)'),
+  describe: bind('int guard_describe(int index, double *into)'),
+  notify: bind('int guard_notify(int fd, uint32_t owner)'),
+  silence: bind('int guard_silence(int index)'),
+};
+
+/** Words of the control block, in the order of `struct control`. */
+export const ControlWord = { faults: 2, passedOn: 3, failed: 4, installs: 5, watched: 6, faultsOf: 32 } as const;
+
+const LAYOUT_VERSION = 1;
+const CAPACITY = 32768;
+const controlAddress = bind('uintptr_t guard_control()')();
+
+/** The control block. To be read by {@link load} only: V8 removes repeated plain loads, and with them the fault. */
+export const control: Int32Array = new Int32Array(
+  viewMemory(Number(controlAddress), 4 * (ControlWord.faultsOf + CAPACITY)),
+);
+if (load(control, 0) !== LAYOUT_VERSION || load(control, 1) !== CAPACITY)
+  throw new Error(`${libraryPath} was built from other sources than these`);
+
+/** Loads a word of the control block. */
+export function load(words: Int32Array, index: number): number {
+  // biome-ignore lint/style/noRestrictedGlobals: memory of this process alone, which no explorer has to schedule
+  return Atomics.load(words, index);
+}
+
+/** A result of the object: -errno, or what was asked for. @throws LinuxError */
+export function orThrow(result: number, what: string, path?: string): number {
+  if (result < 0) throw new LinuxError(what, -result, path);
+  return result;
+}
+
+/** Installs the signal handlers where they are not, or no longer. Cheap when they are: two system calls. */
+export function install(): void {
+  orThrow(native.install(PAGE_SIZE), 'rt_sigaction');
+}
+
+/** This thread, by which its ranges are found when it ends without running any more JavaScript. */
+export const owner: number = native.owner();
+orThrow(native.followThread(threadEnvironment, owner), 'napi_add_env_cleanup_hook');

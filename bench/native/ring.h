@@ -158,7 +158,7 @@ static inline char *try_claim(endpoint *e, uint32_t length, uint32_t type) {
     return NULL;
   }
   char *record = e->data + (e->position & e->mask);
-  put32(record, RECORD_LENGTH, length);
+  put32(record, RECORD_LENGTH, ~length);
   put32(record, RECORD_TYPE, type);
   e->position += need;
   e->pending_records++;
@@ -176,7 +176,7 @@ static inline bool has_records(endpoint *e) {
 // The payload of the next record of those published; its length goes to *length.
 static inline const char *take_record(endpoint *e, uint32_t *length) {
   const char *record = e->data + (e->position & e->mask);
-  *length = get32(record, RECORD_LENGTH);
+  *length = ~get32(record, RECORD_LENGTH);
   const uint32_t bytes = record_bytes(*length);
   if (*length > e->capacity || bytes > e->cached_opposite - e->position) die("a record's length");
   e->position += bytes;

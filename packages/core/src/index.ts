@@ -8,4 +8,5 @@ export * from './shared-file.ts';
 export * from './slot-descriptor.ts';
 export * from './superblock.ts';
 export * from './superblock-descriptor.ts';
+export * from './tamper-alarm.ts';
 export * from './waiting.ts';

@@ -174,6 +174,7 @@ export class Participant {
   readonly statistics: Float64Array;
   readonly #table: SlotTable;
   readonly #own: SharedFile;
+  readonly #generation: number;
   #left = false;
 
   constructor(table: SlotTable, slot: number, own: SharedFile, doorbell: Doorbell) {
@@ -182,6 +183,7 @@ export class Participant {
     this.#own = own;
     this.doorbell = doorbell;
     const base = table.baseOf(slot);
+    this.#generation = load(table.words, base + GENERATION);
     this.spot = new ParkingSpot(table.words, base);
     this.statistics = new Float64Array(table.words.buffer, base * 4 + SLOT.fields.messages.offset, 7);
   }
@@ -189,6 +191,13 @@ export class Participant {
   /** Address of the futex word of this participant. */
   get bellAddress(): number {
     return this.#table.bellAddress(this.slot);
+  }
+
+  /** Whether the file still says that the slot is this participant's: peers find its bell by that. */
+  get isRecorded(): boolean {
+    const base = this.#table.baseOf(this.slot);
+    const { words } = this.#table;
+    return load(words, base + STATE) === SlotState.active && load(words, base + GENERATION) === this.#generation;
   }
 
   /** Leaves: gives the slot back and wakes those who may wait for what will not come. Idempotent. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { constants as fs, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { constants as fs, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import {
   addSeals,
   allocate,
@@ -187,6 +187,36 @@ export class SharedFile {
     this.path = absolute(path);
   }
 
+  /**
+   * Gives the file a name that another file has, atomically and complete: whoever opens the name finds the one or the
+   * other. Whoever has the other one mapped keeps it.
+   */
+  publishOver(path: string): void {
+    this.#temporaryPath ??= temporaryName(dirname(path));
+    const temporary = this.#temporaryPath;
+    if (status(this.fd).nlink === 0) linkUnnamed(this.fd, temporary);
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      throw fromNode(error, path);
+    }
+    this.#temporaryPath = undefined;
+    this.path = absolute(path);
+  }
+
+  /** Which file the name means now; undefined when none. */
+  static identityOf(path: string): FileIdentity | undefined {
+    const now = statSync(path, { throwIfNoEntry: false });
+    return now === undefined ? undefined : { dev: now.dev, ino: now.ino };
+  }
+
+  /** Whether the name still means this file; an anonymous one needs none. */
+  get isNamed(): boolean {
+    if (this.path === undefined || this.anonymous) return this.anonymous;
+    const now = SharedFile.identityOf(this.path);
+    return now !== undefined && now.dev === this.identity.dev && now.ino === this.identity.ino;
+  }
+
   /** A second open file description of the same file: locks taken through it are its own. */
   reopen(access: Access = this.access): SharedFile {
     const flags = access === 'read' ? fs.O_RDONLY : fs.O_RDWR;
@@ -218,10 +248,7 @@ export class SharedFile {
 
   /** Removes the name, if it still means this file. Whoever has it mapped keeps it. */
   unlink(): void {
-    if (this.path === undefined || this.anonymous) return;
-    const now = statSync(this.path, { throwIfNoEntry: false });
-    if (now !== undefined && now.dev === this.identity.dev && now.ino === this.identity.ino)
-      rmSync(this.path, { force: true });
+    if (this.path !== undefined && !this.anonymous && this.isNamed) rmSync(this.path, { force: true });
   }
 
   close(): void {
@@ -272,7 +299,11 @@ function openUnnamed(directory: string, mode: number): { fd: number; temporaryPa
   } catch (error) {
     const { code } = error as LinuxError;
     if (code !== 'EOPNOTSUPP' && code !== 'EISDIR') throw error;
-    const temporaryPath = join(directory, `.memlane-new-${randomBytes(8).toString('hex')}`);
+    const temporaryPath = temporaryName(directory);
     return { fd: open(temporaryPath, fs.O_RDWR | fs.O_CREAT | fs.O_EXCL | fs.O_NOFOLLOW, mode), temporaryPath };
   }
+}
+
+function temporaryName(directory: string): string {
+  return join(directory, `.memlane-new-${randomBytes(8).toString('hex')}`);
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { MemlaneError } from '@memlane/linux';
-import { store } from './memory.ts';
+import { load, store } from './memory.ts';
 import type { SharedFile } from './shared-file.ts';
 import { BYTE_ORDER_MARK, LAYOUT_VERSION, MAGIC_HIGH, MAGIC_LOW, READY, SUPERBLOCK } from './superblock-descriptor.ts';
 
@@ -13,9 +13,13 @@ export interface SuperblockFacts {
   readonly fileLength: number;
   readonly slotCount: number;
   readonly slotsOffset: number;
+  /** How many times the contents had been replaced, twice; default 0. */
+  readonly epoch?: number;
 }
 
 const { fields } = SUPERBLOCK;
+const READY_WORD = fields.ready.offset >> 2;
+const EPOCH = fields.epoch.offset >> 2;
 
 /** Writes the superblock of a file that has no name yet; the ready word comes last. */
 export function writeSuperblock(buffer: SharedArrayBuffer, facts: SuperblockFacts): void {
@@ -33,7 +37,19 @@ export function writeSuperblock(buffer: SharedArrayBuffer, facts: SuperblockFact
   data.setFloat64(fields.fileLength.offset, facts.fileLength, true);
   u32(fields.slotCount, facts.slotCount);
   u32(fields.slotsOffset, facts.slotsOffset);
-  store(new Int32Array(buffer, 0, SUPERBLOCK.bytes >> 2), fields.ready.offset >> 2, READY);
+  const words = new Int32Array(buffer, 0, SUPERBLOCK.bytes >> 2);
+  store(words, EPOCH, facts.epoch ?? 0);
+  store(words, READY_WORD, READY);
+}
+
+/** Whether a head that was complete still is: one that was cut and grown again reads as zeros. */
+export function isReady(words: Int32Array): boolean {
+  return load(words, READY_WORD) === READY;
+}
+
+/** How many times the contents have been replaced, twice. */
+export function epochOf(words: Int32Array): number {
+  return load(words, EPOCH);
 }
 
 /** A superblock that has been checked, and the bytes it was read from. */
@@ -42,6 +58,7 @@ export interface CheckedSuperblock {
   readonly pageSize: number;
   readonly slotCount: number;
   readonly slotsOffset: number;
+  readonly epoch: number;
   /** The head of the file: superblock and the header of its kind. A copy: nobody can change it after the checks. */
   readonly head: DataView;
 }
@@ -104,6 +121,7 @@ export function readSuperblock(
     pageSize: u32(fields.pageSize),
     slotCount: u32(fields.slotCount),
     slotsOffset: u32(fields.slotsOffset),
+    epoch: head.getInt32(fields.epoch.offset, true),
     head,
   };
 }

@@ -26,8 +26,8 @@ type Condition = () => boolean;
 
 /** Waits on behalf of one participant until a condition that its peers bring about is met. */
 export class Waiter {
-  readonly #participant: Participant;
-  readonly #peers: readonly Peer[];
+  #participant: Participant;
+  #peers: readonly Peer[];
   readonly #strategy: WaitStrategy;
   #keepAlive = true;
   /** Ends the wait in the event loop that is under way: looks again, or fails. */
@@ -40,10 +40,23 @@ export class Waiter {
     this.#strategy = strategy;
   }
 
+  /** Goes on waiting, if it does, as another participant of another file. */
+  moveTo(participant: Participant, peers: readonly Peer[]): void {
+    // Before: what is under way leaves the place at which it sleeps.
+    this.lookAgain();
+    this.#participant = participant;
+    this.#peers = peers;
+  }
+
+  /** Has a wait in the event loop look at its condition now. */
+  lookAgain(): void {
+    this.#settle?.();
+  }
+
   /** Whether a wait in the event loop keeps the process alive. */
   set keepAlive(value: boolean) {
     this.#keepAlive = value;
-    if (this.#settle !== undefined) this.#settle();
+    this.lookAgain();
   }
 
   /**
@@ -122,16 +135,19 @@ export class Waiter {
   }
 
   #park(condition: Condition, deadline: number): boolean {
-    const { spot, statistics, bellAddress } = this.#participant;
     for (;;) {
       const left = deadline - performance.now();
       if (left <= 0) return condition();
+      const participant = this.#participant;
+      const { spot, statistics, bellAddress } = participant;
       statistics[StatisticsIndex.parks] += 1;
       const bell = spot.enter(ParkKind.thread);
       // The second look, after the parked word is visible; and at the end of each slice, which is how a thread learns of
       // a peer that died between its publish and its ring.
       try {
-        if (!condition()) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
+        const met = condition();
+        // A condition may have moved to another file: nobody rings here any more.
+        if (!met && participant === this.#participant) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
       } finally {
         spot.leave(); // also when the condition meets what a lying peer has written
       }

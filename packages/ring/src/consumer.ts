@@ -1,6 +1,14 @@
-import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
-import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
-import { type Handler, type LaneMemory, LaneReader, type RecordView } from './lane.ts';
+import { StatisticsIndex } from '@memlane/core';
+import {
+  type Draft,
+  Endpoint,
+  type EndpointOptions,
+  nextTurn,
+  OPERATIONS_A_TURN,
+  type WaitOptions,
+} from './endpoint.ts';
+import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
+import { isLost, type Place, PRODUCER_SLOT } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES, highWaterBytes: HIGH_WATER_BYTES } = StatisticsIndex;
@@ -26,19 +34,21 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   readonly #view: RecordView;
   readonly #releaseBytes: number;
   readonly #giveBack = (): void => this.#advance();
-  readonly #hasWork = (): boolean => this.#lane.hasRecord() || this.#lane.isDrained();
+  readonly #release = (): boolean => this.#lane.release();
+  readonly #isDrained = (): boolean => this.#lane.isDrained();
+  readonly #look = (): boolean => this.#lane.hasRecord() || this.#lane.isDrained();
+  readonly #hasWork = (): boolean => {
+    this.inspect();
+    return this.#mending(this.#look, false);
+  };
+  #streamId: Buffer;
 
-  constructor(
-    table: SlotTable,
-    participant: Participant,
-    peerSlot: number,
-    lane: LaneMemory,
-    options: EndpointOptions,
-    onClose: (endpoint: Endpoint) => void,
-  ) {
-    super(table, participant, peerSlot, options, onClose);
+  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void, draft?: Draft) {
+    super(place, PRODUCER_SLOT, options, onClose, draft);
+    const { lane, streamId } = place.ring;
     this.#lane = new LaneReader(lane);
-    this.#view = lane.view;
+    this.#view = lane.draft ?? lane.view;
+    this.#streamId = streamId;
     this.#releaseBytes = lane.capacityBytes >> 2;
   }
 
@@ -54,7 +64,8 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
    */
   poll(handler: Handler, limit: number = Number.POSITIVE_INFINITY): number {
     if (this.closed) this.expectOpen();
-    const count = this.#lane.poll(handler, limit, this.#giveBack);
+    const count =
+      this.recovery === undefined ? this.#lane.poll(handler, limit, this.#giveBack) : this.#pollMending(handler, limit);
     this.#advance();
     return count;
   }
@@ -62,7 +73,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   /** Reads one message into memory of its own and advances over it; null when there is none. Does not block. */
   tryRead(): Message | null {
     this.expectOpen();
-    const message = this.#copyNext();
+    const message = this.#mending(this.#copyNext, null);
     if (message !== null) this.#advance();
     return message;
   }
@@ -86,7 +97,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   /** Whether the producer has ended the stream and everything in it has been read. */
   get isEnded(): boolean {
     this.expectOpen();
-    return this.#lane.isDrained();
+    return this.#mending(this.#isDrained, false);
   }
 
   /**
@@ -101,7 +112,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   async *messages({ signal }: WaitOptions = {}): AsyncGenerator<Message, undefined> {
     for (let count = 1; ; count++) {
       this.expectOpen();
-      const message = this.#copyNext();
+      const message = this.#mending(this.#copyNext, null);
       if (message === null) {
         this.#advance();
         if (this.isEnded) return;
@@ -121,7 +132,54 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     super.close();
   }
 
-  #copyNext(): Message | null {
+  protected override mend(): boolean {
+    const place = this.recovery?.follow();
+    if (place === undefined) return false;
+    const { lane, streamId, region } = place.ring;
+    try {
+      if (streamId.equals(this.#streamId)) this.#lane.moveTo(lane);
+      else this.#lane.restartIn(lane);
+    } catch (error) {
+      place.participant.leave();
+      const lostToo = isLost(place);
+      region.close();
+      if (lostToo) return false;
+      throw error;
+    }
+    this.#streamId = streamId;
+    this.moveTo(place);
+    this.#advance();
+    return true;
+  }
+
+  /**
+   * Runs an operation; where the file was lost under it, goes on in the fresh one and runs it again. While there is no fresh
+   * one, the result is `nothing`.
+   */
+  #mending<Result>(operation: () => Result, nothing: Result): Result {
+    if (this.recovery === undefined) return operation();
+    for (;;) {
+      try {
+        return operation();
+      } catch (error) {
+        if (error !== this.#lane.health.failure) throw error;
+        if (!this.mend()) return nothing;
+      }
+    }
+  }
+
+  #pollMending(handler: Handler, limit: number): number {
+    let count = 0;
+    const counting: Handler = (view, offset, length, type) => {
+      const action = handler(view, offset, length, type);
+      if (action !== Action.ABORT) count += 1;
+      return action;
+    };
+    this.#mending(() => this.#lane.poll(counting, limit - count, this.#giveBack), 0);
+    return count;
+  }
+
+  readonly #copyNext = (): Message | null => {
     const lane = this.#lane;
     const offset = lane.peek();
     if (offset < 0) return null;
@@ -131,14 +189,14 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     const type = lane.typeAt(offset);
     lane.pass();
     return { data, type };
-  }
+  };
 
   /** Gives the space of what was handled back, and wakes the producer if it waits for that. */
   #advance(): void {
     const lane = this.#lane;
     const records = lane.handledRecords;
     const bytes = lane.handledBytes;
-    if (!lane.release()) return;
+    if (!this.#mending(this.#release, false)) return;
     lane.handledRecords = 0;
     lane.handledBytes = 0;
     const statistics = this.statistics;

@@ -1,18 +1,18 @@
-import {
-  type Participant,
-  Peer,
-  type SlotTable,
-  StatisticsIndex,
-  WAIT_STRATEGIES,
-  Waiter,
-  type WaitStrategy,
-} from '@memlane/core';
+import { type Participant, Peer, StatisticsIndex, WAIT_STRATEGIES, Waiter, type WaitStrategy } from '@memlane/core';
 import { MemlaneError, throwArgument } from '@memlane/linux';
+import type { RecordView } from './lane.ts';
+import { type Place, Recovery } from './recovery.ts';
 
 /** How an endpoint behaves. */
 export interface EndpointOptions {
   /** How it waits. Default `adaptive`. */
   readonly wait?: WaitStrategy;
+  /**
+   * Survive the loss of the file: when somebody cuts, punches, overwrites or deletes it, producer and consumer (both with
+   * this option) go on in a fresh file of the same name, and no message is lost, repeated or wrong. For rings created
+   * with `checksums`. Costs memory for one more capacity, and one copy a message. Default false.
+   */
+  readonly recover?: boolean;
 }
 
 /** What a wait in the event loop may be told. */
@@ -22,26 +22,38 @@ export interface WaitOptions {
 
 /** What producer and consumer have in common: a slot, a peer, a way of waiting, an end. */
 export abstract class Endpoint implements Disposable {
-  readonly #participant: Participant;
+  readonly #peerSlot: number;
   readonly #onClose: (endpoint: Endpoint) => void;
-  protected readonly peer: Peer;
+  #participant: Participant;
+  protected peer: Peer;
   protected readonly waiter: Waiter;
   /** The statistics line of the slot, which only this endpoint writes. */
-  protected readonly statistics: Float64Array;
+  protected statistics: Float64Array;
+  /** undefined for an endpoint that fails with its file. */
+  protected readonly recovery: Recovery | undefined;
+  #movedTimes = 0;
+  #inspectedMs = 0;
   #closed = false;
 
   constructor(
-    table: SlotTable,
-    participant: Participant,
+    { ring, participant }: Place,
     peerSlot: number,
     { wait = 'adaptive' }: EndpointOptions,
     onClose: (endpoint: Endpoint) => void,
+    draft?: Draft,
   ) {
     this.#participant = participant;
+    this.#peerSlot = peerSlot;
     this.#onClose = onClose;
-    this.peer = new Peer(table, peerSlot);
+    this.peer = new Peer(ring.table, peerSlot);
     this.waiter = new Waiter(participant, [this.peer], wait);
     this.statistics = participant.statistics;
+    if (draft !== undefined) this.recovery = new Recovery({ ring, participant }, draft, () => this.#alarmed());
+  }
+
+  /** Times that the endpoint went on in a fresh file; see {@link EndpointOptions.recover}. */
+  get recoveries(): number {
+    return this.#movedTimes;
   }
 
   /** Whether the other side is attached and alive now. One system call; blocks for nothing. */
@@ -76,6 +88,7 @@ export abstract class Endpoint implements Disposable {
     this.waiter.cancel(new MemlaneError('ERR_MEMLANE_CLOSED', 'The endpoint was closed while it waited'));
     this.peer.close();
     this.#participant.leave();
+    this.recovery?.close();
     this.#onClose(this);
   }
 
@@ -88,11 +101,55 @@ export abstract class Endpoint implements Disposable {
     if (this.#closed) throw new MemlaneError('ERR_MEMLANE_CLOSED', 'The endpoint is closed');
   }
 
+  /** Moves to a fresh file if there is, or can be, one; returns whether it did. */
+  protected abstract mend(): boolean;
+
+  /** Takes a new place, to which the lane has moved already; leaves the old one. */
+  protected moveTo(place: Place): void {
+    const [participant, peer] = [this.#participant, this.peer];
+    // First: a wait that is under way looks at its condition during the move, and so perhaps at the file.
+    using _old = this.recovery?.settle(place);
+    this.#movedTimes += 1;
+    this.#participant = place.participant;
+    this.peer = new Peer(place.ring.table, this.#peerSlot);
+    this.statistics = place.participant.statistics;
+    this.waiter.moveTo(place.participant, [this.peer]);
+    peer.close();
+    participant.leave();
+    place.ring.table.ringAll(place.participant.slot);
+  }
+
+  /** Looks, now and then, whether the file is still there: for conditions that are looked at again and again. */
+  protected inspect(): void {
+    const nowMs = performance.now();
+    if (this.recovery === undefined || nowMs - this.#inspectedMs < INSPECTION_MS) return;
+    this.#inspectedMs = nowMs;
+    if (!this.recovery.isWhole()) this.mend();
+  }
+
+  #alarmed(): void {
+    try {
+      if (this.recovery?.isWhole() === false) this.mend();
+    } catch {
+      // Full disk, a foreign file of that name: whatever is done next meets it again, and there somebody can catch it.
+    }
+    this.waiter.lookAgain();
+  }
+
   /** Wakes the peer if it sleeps. Called after every store that it may wait for. */
   protected wakePeer(): void {
     if (this.peer.wakeIfParked()) this.statistics[StatisticsIndex.rings] += 1;
   }
 }
+
+/** Private memory for the records of an endpoint that recovers. */
+export interface Draft {
+  readonly region: Disposable;
+  readonly view: RecordView;
+}
+
+/** How often a condition that is looked at without end looks at the file, too. */
+const INSPECTION_MS = 10;
 
 /**
  * Of operations that are awaited but find what they need at once, one in so many lets the event loop turn: otherwise a
@@ -107,7 +164,8 @@ export function nextTurn(): Promise<void> {
 
 /** @throws ERR_MEMLANE_ARGUMENT unless the options make sense. */
 export function checkEndpointOptions(options: EndpointOptions): void {
-  const { wait } = options;
+  const { wait, recover } = options;
+  if (recover !== undefined && typeof recover !== 'boolean') throwArgument('recover', recover, 'true or false');
   if (wait !== undefined && !WAIT_STRATEGIES.includes(wait))
     throwArgument('wait', wait, `one of ${WAIT_STRATEGIES.join(', ')}`);
 }

@@ -1,7 +1,15 @@
-import { type Participant, type SlotTable, StatisticsIndex } from '@memlane/core';
+import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, throwArgument } from '@memlane/linux';
-import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
-import { FULL, type LaneMemory, LaneWriter, type RecordView } from './lane.ts';
+import {
+  type Draft,
+  Endpoint,
+  type EndpointOptions,
+  nextTurn,
+  OPERATIONS_A_TURN,
+  type WaitOptions,
+} from './endpoint.ts';
+import { FULL, LaneWriter, type RecordView } from './lane.ts';
+import { CONSUMER_SLOT, type Place } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;
@@ -38,17 +46,11 @@ export class Producer extends Endpoint {
   #queued = 0;
   #lastQueued: Promise<void> = Promise.resolve();
 
-  constructor(
-    table: SlotTable,
-    participant: Participant,
-    peerSlot: number,
-    lane: LaneMemory,
-    options: EndpointOptions,
-    onClose: (endpoint: Endpoint) => void,
-  ) {
-    super(table, participant, peerSlot, options, onClose);
+  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void, draft?: Draft) {
+    super(place, CONSUMER_SLOT, options, onClose, draft);
+    const { lane } = place.ring;
     this.#lane = new LaneWriter(lane);
-    this.view = lane.view;
+    this.view = lane.draft ?? lane.view;
     this.maxMessageBytes = this.#lane.maxLength;
   }
 
@@ -62,7 +64,10 @@ export class Producer extends Endpoint {
    *   ERR_MEMLANE_CORRUPT when the consumer has written a position that cannot be.
    */
   tryClaim(length: number, type = 0): number {
-    const offset = this.#lane.claim(length, type);
+    const offset =
+      this.recovery === undefined
+        ? this.#lane.claim(length, type)
+        : this.#mending(() => this.#lane.claim(length, type));
     if (offset < 0) this.#refused();
     return offset;
   }
@@ -76,7 +81,7 @@ export class Producer extends Endpoint {
     const lane = this.#lane;
     const records = lane.claimedRecords;
     const bytes = lane.claimedBytes;
-    if (!lane.publish()) {
+    if (!(this.recovery === undefined ? lane.publish() : this.#mending(() => lane.publish()))) {
       this.expectOpen();
       return;
     }
@@ -133,7 +138,7 @@ export class Producer extends Endpoint {
     });
     try {
       await abortable(before, signal);
-      while (!this.tryWrite(message, type)) await this.waiter.wait(() => this.#lane.hasRoomFor(length), signal);
+      while (!this.tryWrite(message, type)) await this.waiter.wait(() => this.#hasRoomFor(length), signal);
     } finally {
       this.#queued -= 1;
       done(before); // not at once: an aborted write must not let the next one overtake those before it
@@ -150,14 +155,31 @@ export class Producer extends Endpoint {
   waitSync(timeoutMs: number = Number.POSITIVE_INFINITY, length = 0): boolean {
     this.expectOpen();
     checkInteger('length', length, 0, this.maxMessageBytes);
-    return this.waiter.waitSync(() => this.#lane.hasRoomFor(length), timeoutMs);
+    return this.waiter.waitSync(() => this.#hasRoomFor(length), timeoutMs);
   }
 
   /** Resolves when a message of `length` bytes would find room. @throws (rejects) as {@link waitSync}; the signal's reason. */
   async wait({ signal, length = 0 }: WaitOptions & { readonly length?: number } = {}): Promise<void> {
     this.expectOpen();
     checkInteger('length', length, 0, this.maxMessageBytes);
-    await this.waiter.wait(() => this.#lane.hasRoomFor(length), signal);
+    await this.waiter.wait(() => this.#hasRoomFor(length), signal);
+  }
+
+  /**
+   * Resolves when the consumer has advanced over everything that was committed. For a producer that recovers: before it
+   * closes, because what is lost after that is nobody's to bring back.
+   *
+   * @throws (rejects) as {@link wait}.
+   */
+  async flush({ signal }: WaitOptions = {}): Promise<void> {
+    this.expectOpen();
+    await this.waiter.wait(() => this.#isDrained(), signal);
+  }
+
+  /** As {@link flush}, blocking this thread; returns whether everything was consumed in time. */
+  flushSync(timeoutMs: number = Number.POSITIVE_INFINITY): boolean {
+    this.expectOpen();
+    return this.waiter.waitSync(() => this.#isDrained(), timeoutMs);
   }
 
   /**
@@ -179,6 +201,38 @@ export class Producer extends Endpoint {
     super.close();
   }
 
+  protected override mend(): boolean {
+    if (this.recovery === undefined) return false;
+    const place = this.recovery.replace(this.#lane.extent);
+    this.#lane.moveTo(place.ring.lane);
+    if (this.#ended) this.#lane.ended = true;
+    this.moveTo(place);
+    return true;
+  }
+
+  /** Runs an operation; where the file was lost under it, goes on in a fresh one and runs it again. */
+  #mending<Result>(operation: () => Result): Result {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return operation();
+      } catch (error) {
+        if (error !== this.#lane.health.failure || attempt === MOST_ATTEMPTS) throw error;
+        this.mend();
+      }
+    }
+  }
+
+  #hasRoomFor(length: number): boolean {
+    if (this.recovery === undefined) return this.#lane.hasRoomFor(length);
+    this.inspect();
+    return this.#mending(() => this.#lane.hasRoomFor(length));
+  }
+
+  #isDrained(): boolean {
+    this.inspect();
+    return this.#mending(() => this.#lane.isDrained());
+  }
+
   #refused(): void {
     const statistics = this.statistics;
     statistics[StatisticsIndex.refusals] += 1;
@@ -186,6 +240,9 @@ export class Producer extends Endpoint {
       statistics[StatisticsIndex.highWaterBytes] = this.#lane.highWaterBytes;
   }
 }
+
+/** Fresh files that may be lost one after the other within one operation. */
+const MOST_ATTEMPTS = 16;
 
 /** Bytes that a message takes in the ring. @throws ERR_MEMLANE_ARGUMENT when it is none. */
 function lengthOf(message: Uint8Array | string): number {

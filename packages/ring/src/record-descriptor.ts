@@ -5,15 +5,18 @@
  *
  * ```text
  *        0               4
- *    0  | length        | type          |
+ *    0  | notLength     | type          |
  *    8  | payload ...
  * ```
+ *
+ * The length is stored as its complement: a header of zeros, which is what a page that has been lost reads as, is none.
+ * In a ring with checksums four more bytes stand behind the payload, at the next multiple of four.
  */
 export const RECORD = {
   name: 'record',
   bytes: 8,
   fields: {
-    length: { type: 'i32', offset: 0, meaning: 'bytes of payload' },
+    notLength: { type: 'i32', offset: 0, meaning: 'bytes of payload, all bits inverted' },
     type: { type: 'i32', offset: 4, meaning: "the user's; memlane gives it no meaning" },
   },
 } as const;
@@ -27,6 +30,11 @@ export const ALIGNMENT = 8;
 // Unexported, hence constants in the generated code: see lane.ts.
 const header = HEADER_BYTES;
 const alignment = ALIGNMENT;
+
+/** Payload and checksum together. */
+export function checkedLength(length: number): number {
+  return (length + 7) & -4;
+}
 
 /** Bytes that a record of `length` payload bytes takes in the lane. */
 export function recordBytes(length: number): number {

@@ -8,7 +8,8 @@ import { RECORD } from './record-descriptor.ts';
  * ```text
  *        0               4               8              12
  *    0  | topology      | producers     | consumers     | capacityBytes |
- *   16  | lanesOffset   | dataOffset    | startPosition |               |
+ *   16  | lanesOffset   | dataOffset    | startPosition | flags         |
+ *   32  | streamId                                                      |
  *  128
  * ```
  */
@@ -23,8 +24,13 @@ export const RING_HEADER = {
     lanesOffset: { type: 'u32', offset: 16, meaning: 'where the lanes begin' },
     dataOffset: { type: 'u32', offset: 20, meaning: 'where the data begins; a multiple of the page size' },
     startPosition: { type: 'u32', offset: 24, meaning: 'where the positions began' },
+    flags: { type: 'u32', offset: 28, meaning: 'bit 0: each record has a checksum' },
+    streamId: { type: 'id', offset: 32, meaning: 'random; kept by a file that takes the place of a lost one' },
   },
 } as const;
+
+/** Bits of `flags`. */
+export const RingFlag = { checksums: 1 } as const;
 
 /** How many may write and read. */
 export const Topology = { spsc: 1 } as const;

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import {
   type Access,
   type FileIdentity,
+  type Participant,
   Role,
   resolveName,
   SharedFile,
@@ -13,8 +14,9 @@ import {
 } from '@memlane/core';
 import { type LinuxError, MemlaneError, throwArgument } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
-import { checkEndpointOptions, type Endpoint, type EndpointOptions } from './endpoint.ts';
+import { checkEndpointOptions, type Draft, type Endpoint, type EndpointOptions } from './endpoint.ts';
 import { Producer } from './producer.ts';
+import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, recoverable } from './recovery.ts';
 import {
   backlogBytes,
   expectWritable,
@@ -75,8 +77,6 @@ export interface RingStatistics {
 }
 
 const EXTENSION = '.ring';
-const PRODUCER_SLOT = 0;
-const CONSUMER_SLOT = 1;
 
 /**
  * Creates a ring for one producer and one consumer.
@@ -197,18 +197,17 @@ export class Ring implements Disposable {
    *   ERR_MEMLANE_CLOSED.
    */
   producer(options: EndpointOptions = {}): Producer {
-    const { table, lane } = this.#ready(options);
-    const participant = table.take(PRODUCER_SLOT, Role.producer, 'producer', () => reopenStream(lane));
-    const producer = new Producer(table, participant, CONSUMER_SLOT, lane, options, this.#forget);
-    return this.#enter(producer, PRODUCER_SLOT);
+    const take = ({ table, lane }: MappedRing): Participant =>
+      table.take(PRODUCER_SLOT, Role.producer, 'producer', () => reopenStream(lane));
+    const { place, draft } = this.#place(options, take);
+    return this.#enter(new Producer(place, options, this.#forget, draft), PRODUCER_SLOT);
   }
 
   /** Takes the consumer's place, likewise: it begins at the last place that was advanced to. @throws as {@link producer} */
   consumer(options: EndpointOptions = {}): Consumer {
-    const { table, lane } = this.#ready(options);
-    const participant = table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {});
-    const consumer = new Consumer(table, participant, PRODUCER_SLOT, lane, options, this.#forget);
-    return this.#enter(consumer, CONSUMER_SLOT);
+    const take = ({ table }: MappedRing): Participant => table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {});
+    const { place, draft } = this.#place(options, take);
+    return this.#enter(new Consumer(place, options, this.#forget, draft), CONSUMER_SLOT);
   }
 
   /** What both sides have done. Reads the file; disturbs nobody. */
@@ -282,11 +281,14 @@ export class Ring implements Disposable {
     return this.#mapped;
   }
 
-  #ready(options: EndpointOptions): MappedRing {
-    const mapped = this.#open();
+  /** A slot taken, and what the endpoint in it needs. */
+  #place(options: EndpointOptions, take: (ring: MappedRing) => Participant): { place: Place; draft?: Draft } {
+    const ring = this.#open();
     checkEndpointOptions(options);
-    expectWritable(mapped.region);
-    return mapped;
+    expectWritable(ring.region);
+    // An anonymous ring is sealed: nothing can happen to it.
+    if (options.recover === true && this.path !== undefined) return recoverable(ring, take);
+    return { place: { ring, participant: take(ring) } };
   }
 
   /** Whoever sleeps looks at the newcomer, so that it can watch for its death. */

@@ -99,7 +99,7 @@ function tell(steps: Step[], start: number): void {
         case 'lie about a length': {
           const at = (peek(path, cursor, 'consumed') + 8 * what.ahead) & (CAPACITY - 1) & -8;
           const bytes = Buffer.alloc(4);
-          bytes.writeInt32LE(what.value | 0);
+          bytes.writeInt32LE(~what.value);
           writeBytes(path, dataOffset + at, bytes);
           break;
         }

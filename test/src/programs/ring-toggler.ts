@@ -13,5 +13,5 @@ const end = performance.now() + forMs;
 while (performance.now() < end)
   for (let times = 0; times < 1000; times++)
     for (const length of [8, -1, 8, 5000])
-      for (let word = 0; word < words.length; word += RECORD_WORDS) words[word] = length;
+      for (let word = 0; word < words.length; word += RECORD_WORDS) words[word] = ~length;
 say('ended');

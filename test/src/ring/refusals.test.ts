@@ -145,7 +145,7 @@ describe('across users', () => {
     const written = await producer.next<number>('attached');
     // Both sides sleep in turn: the ring is filled and emptied until several rings full have gone through.
     for (let read = 0; read < 4 * written; ) read += (await consumer.next<string[]>('read')).length;
-    expect(producer.all('written').length).toBeGreaterThan(0);
+    await producer.next('written');
   });
 });
 

@@ -20,7 +20,9 @@ import {
 import { type NamedError, newRing, type Refusal, refused, works } from './refusal.ts';
 
 /** Header fields that may hold anything, because nothing depends on them once the ring is made. */
-const FREE = new Set(['fileId', 'createdAtMs', 'epoch', 'startPosition']);
+const FREE = new Set(['fileId', 'createdAtMs', 'epoch', 'startPosition', 'streamId']);
+/** A value that means another ring, but a sound one: an empty ring may as well have checksums. */
+const SOUND = new Set(['flags 01000000']);
 
 /** The code for each field that has one of its own; ERR_MEMLANE_CORRUPT with its name for the others. */
 const OWN_CODE: Readonly<Record<string, readonly string[]>> = {
@@ -92,8 +94,8 @@ export const headerRefusals: readonly Refusal[] = [
     run: ({ path }) => {
       newRing(path);
       for (const placed of [superblock, ringHeader])
-        eachWrong(path, placed, (field) => {
-          if (FREE.has(field)) {
+        eachWrong(path, placed, (field, value) => {
+          if (FREE.has(field) || SOUND.has(`${field} ${value}`)) {
             works(openRing(path));
             return;
           }

@@ -1,0 +1,170 @@
+import { chownSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
+import { type LinuxError, MemlaneError, status, throwArgument } from '@memlane/linux';
+import type { RecordView } from './lane.ts';
+import type { Position } from './position.ts';
+import { createDraft, format, type MappedRing, mapExisting } from './ring-file.ts';
+
+/*
+ * A file that somebody cuts, punches, overwrites or deletes under a running exchange is replaced by a fresh one, without
+ * losing a message. What makes that possible: the producer makes its records in private memory (the draft) and keeps them
+ * there until they are consumed; the consumer handles private copies whose checksums are right, and knows its own
+ * position. Both positions count the same stream, so the fresh file begins with everything between the two.
+ *
+ *   producer                                       consumer
+ *   finds the file lost                            finds the file lost, or the name given to another
+ *   makes a fresh one, complete: head, positions,  waits until the name means another file
+ *     all records not seen consumed
+ *   gives it the name, by rename                   opens it, checks head and stream, goes on at its own position
+ *   takes its slot there, leaves the old one       takes its slot there, leaves the old one
+ *
+ * Only the producer makes files, so there is one at a time. A producer that dies before the rename leaves the lost file and
+ * a fresh one without a name, which goes with it; after it, a complete file that its successor opens like any other. What
+ * only a producer had that died, with a file that was destroyed, is lost: that takes both.
+ */
+
+/** Where an endpoint stands: exchanged as a whole when it moves to a fresh file. */
+export interface Place {
+  readonly ring: MappedRing;
+  readonly participant: Participant;
+}
+
+export const PRODUCER_SLOT = 0;
+export const CONSUMER_SLOT = 1;
+
+/** Errors of a file that may be replaced while it is being looked at: look again later. */
+const TRANSIENT: readonly string[] = [
+  'ENOENT',
+  'ERR_MEMLANE_CORRUPT',
+  'ERR_MEMLANE_DELETED',
+  'ERR_MEMLANE_NOT_MEMLANE',
+  'ERR_MEMLANE_TRUNCATED',
+];
+
+/** Whether the file is cut, or its head is not what it was. */
+export function isLost({ ring, participant }: Place): boolean {
+  try {
+    ring.region.verify();
+  } catch {
+    return true;
+  }
+  return !isReady(ring.lane.words) || !participant.isRecorded;
+}
+
+/** What a recovering endpoint has of its own: a mapping, the draft, and an ear for whoever touches the file. */
+export class Recovery {
+  readonly #draft: { region: Disposable; view: RecordView };
+  readonly #path: string;
+  readonly #onTamper: () => void;
+  #place: Place;
+  #alarm: TamperAlarm;
+  #epoch = 0;
+
+  /**
+   * @param place of its own: nobody else uses that mapping.
+   * @param onTamper called from the event loop when somebody has touched the file.
+   */
+  constructor(place: Place, draft: { region: Disposable; view: RecordView }, onTamper: () => void) {
+    this.#draft = draft;
+    this.#place = place;
+    this.#path = place.ring.region.path as string;
+    this.#onTamper = onTamper;
+    this.#alarm = new TamperAlarm(this.#path, onTamper);
+  }
+
+  /** Whether the file is still all there and has its name. A few system calls. */
+  isWhole(): boolean {
+    return !isLost(this.#place) && this.#place.ring.region.file.isNamed;
+  }
+
+  /**
+   * Makes a fresh file in place of the lost one, with every record between the two positions.
+   *
+   * @throws ERR_MEMLANE_DELETED when the name means another file by now; LinuxError ENOSPC and the like, with nothing
+   *   changed: it may be tried again.
+   */
+  replace({ published, consumed }: { published: Position; consumed: Position }): Place {
+    const { region, lane, streamId } = this.#place.ring;
+    const now = SharedFile.identityOf(this.#path);
+    if (now !== undefined) region.file.expectIdentity(now, this.#path);
+    const { mode, uid, gid } = status(region.file.fd);
+    const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777);
+    return this.#enter(file, () => {
+      this.#epoch += 2;
+      const continuation = { streamId, epoch: this.#epoch, published, consumed, records: this.#draft.view };
+      const ring = format(file, { capacityBytes: lane.capacityBytes, checksums: true }, continuation);
+      if (uid !== process.getuid?.()) chownSync(`/proc/self/fd/${file.fd}`, uid, gid);
+      file.publishOver(this.#path);
+      return { ring, participant: ring.table.take(PRODUCER_SLOT, Role.producer, 'producer', () => {}) };
+    });
+  }
+
+  /**
+   * Opens the fresh file that the producer has made; undefined while there is none.
+   *
+   * @throws ERR_MEMLANE_BUSY when another consumer was faster.
+   */
+  follow(): Place | undefined {
+    if (this.#place.ring.region.file.isNamed) return undefined;
+    try {
+      const file = SharedFile.open(this.#path);
+      return this.#enter(file, () => {
+        const ring = mapExisting(file);
+        if (!ring.lane.checksums) throw new MemlaneError('ERR_MEMLANE_CORRUPT', 'The file is of another make', {});
+        return { ring, participant: ring.table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {}) };
+      });
+    } catch (error) {
+      if (TRANSIENT.includes((error as LinuxError).code)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes note of the place to which the endpoint has moved; returns what to dispose of once nothing refers to the old one. */
+  settle(place: Place): Disposable {
+    this.#alarm.close();
+    this.#alarm = new TamperAlarm(this.#path, this.#onTamper);
+    const { region } = this.#place.ring;
+    this.#place = place;
+    return region;
+  }
+
+  close(): void {
+    this.#alarm.close();
+    this.#place.ring.region.close();
+    this.#draft.region[Symbol.dispose]();
+  }
+
+  #enter(file: SharedFile, make: () => Place): Place {
+    try {
+      return make();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+}
+
+/**
+ * The place and the draft for an endpoint that is to recover.
+ *
+ * @throws ERR_MEMLANE_ARGUMENT unless the ring has checksums: without, a loss could go unnoticed.
+ */
+export function recoverable(
+  ring: MappedRing,
+  take: (ring: MappedRing) => Participant,
+): { place: Place; draft: { region: Disposable; view: RecordView } } {
+  if (ring.lane.checksums !== true)
+    throwArgument('recover', true, 'false for a ring that was not created with checksums');
+  const file = ring.region.file.reopen();
+  try {
+    const own = mapExisting(file);
+    const draft = createDraft(own.lane.capacityBytes);
+    const lane = { ...own.lane, draft: draft.view };
+    const place = { ring: { ...own, lane }, participant: take(own) };
+    return { place, draft };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}

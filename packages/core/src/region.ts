@@ -295,8 +295,8 @@ export class Region implements Disposable {
       throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The mapped file has ${this.#file.length} bytes`, {
         path: this.path,
       });
-    overlay(this.#file, reservation, { offset, length, mirror });
-    this.#guarded?.rearm();
+    if (this.#guarded !== undefined) this.#guarded.restore();
+    else overlay(this.#file, reservation, { offset, length, mirror });
   }
 
   /** What another thread or process needs to {@link attach}. An anonymous region must stay open until it has. */
@@ -390,6 +390,7 @@ export class Region implements Disposable {
     const { fd, access, path } = this.#file;
     // See Reservation.extend: pages that may not be written must be out of the way while the engine extends the buffer.
     const from = access === 'read' ? 0 : Math.floor(this.#length / PAGE_SIZE) * PAGE_SIZE;
+    this.#guarded?.extend(newLength, from);
     if (access === 'read') reservation.retire();
     try {
       reservation.extend(newLength);
@@ -398,9 +399,9 @@ export class Region implements Disposable {
       reservation.retire(from); // no hole, as in Region.map
       const length = this.#length - from;
       if (length > 0) reservation.map({ at: from, length, fd, offset: this.#offset + from, access, path });
+      this.#guarded?.extend(this.#length, from);
       throw error;
     }
-    this.#guarded?.extend(newLength);
     this.#length = newLength;
   }
 

@@ -11,7 +11,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { LAYOUT_VERSION = 1, CAPACITY = 32768, NOTIFIED = 64, MOST_REPEATS = 1000 };
+enum { LAYOUT_VERSION = 1, CAPACITY = 32768, NOTIFIED = 64, MOST_REPEATS = 1000, THREADS = 1024 };
 enum state { FREE, TAKEN, WATCHED, LEAVING };
 enum cause { NONE, TRUNCATED, UNBACKED, READ_ONLY };
 
@@ -29,7 +29,7 @@ typedef struct {
   uint32_t counter; // the range whose faults are counted: its own, or that of which it is the mirror
   uint32_t repeats; // faults on pages already replaced, in a row
   uint64_t replaced, replaced_bytes; // a bit a page, mapped at the first fault
-  // The first fault since the range was watched or rearmed.
+  // The first fault since the range was watched or restored.
   uint64_t fault_offset;
   int64_t fault_size; // of the file, at that moment; -1 when unknown
   uint32_t fault_cause, fault_code;
@@ -78,7 +78,7 @@ static uint64_t up_to(uint64_t value, uint64_t multiple) { return (value + multi
 static uint64_t page_of(const range *r, uint64_t address) { return (address - r->start) / r->page_bytes; }
 
 static bool is_replaced(const range *r, uint64_t page) {
-  return r->replaced && (((const uint8_t *)r->replaced)[page / 8] >> page % 8 & 1);
+  return page / 8 < r->replaced_bytes && (((const uint8_t *)r->replaced)[page / 8] >> page % 8 & 1);
 }
 
 static void note_replaced(range *r, uint64_t from, uint64_t to) {
@@ -95,10 +95,15 @@ static void note_replaced(range *r, uint64_t from, uint64_t to) {
   for (uint64_t page = first; page <= last && page / 8 < r->replaced_bytes; page++) bits[page / 8] |= (uint8_t)(1 << page % 8);
 }
 
-static void forget_replaced(range *r) {
-  if (r->replaced) CALL(SYS_munmap, r->replaced, r->replaced_bytes, 0, 0, 0, 0);
-  r->replaced = r->replaced_bytes = 0;
+// From that page on.
+static void forget_replaced(range *r, uint64_t first) {
   r->repeats = 0;
+  if (first == 0 && r->replaced) {
+    CALL(SYS_munmap, r->replaced, r->replaced_bytes, 0, 0, 0, 0);
+    r->replaced = r->replaced_bytes = 0;
+  }
+  uint8_t *bits = (uint8_t *)r->replaced;
+  for (uint64_t page = first; page / 8 < r->replaced_bytes; page++) bits[page / 8] &= (uint8_t)~(1 << page % 8);
 }
 
 static bool names_its_file(const range *r, file_status *status) {
@@ -138,11 +143,25 @@ static void notify(void) {
       CALL(SYS_write, notified[i].fd, "!", 1, 0, 0, 0); // a full pipe has been told enough
 }
 
+static void count_fault(range *r, enum cause cause, int code, uint64_t address, int64_t file_size) {
+  if (r->fault_cause == NONE) {
+    r->fault_cause = cause;
+    r->fault_code = (uint32_t)code;
+    r->fault_offset = r->file_offset + (address - r->start);
+    r->fault_size = file_size;
+  }
+  atomic_fetch_add(&shared.faults_of[r->counter], 1);
+  atomic_fetch_add(&shared.faults, 1);
+}
+
 // Under the lock of the range. Returns whether the access can be made again.
 static bool repair(range *r, uint64_t address, int signal, int code) {
   const uint64_t page = address / r->page_bytes * r->page_bytes;
-  // Another thread was faster: the page is there by now. Not without end: whatever else the page lacks is not our doing.
-  if (is_replaced(r, page_of(r, page))) return ++r->repeats < MOST_REPEATS;
+  // Another thread was faster: the page is there by now. If it is not, the file's was laid over it while a thread had it
+  // replaced once more (guard_extend): it is replaced again. Not without end: whatever else it lacks is not our doing.
+  const bool again = is_replaced(r, page_of(r, page));
+  if (again && ++r->repeats % MOST_REPEATS) return true;
+  if (r->repeats > 2 * MOST_REPEATS) return false;
 
   file_status status;
   const bool known = names_its_file(r, &status);
@@ -165,15 +184,8 @@ static bool repair(range *r, uint64_t address, int signal, int code) {
   }
   if (!repaired) return false;
 
-  r->repeats = 0;
-  if (r->fault_cause == NONE) {
-    r->fault_cause = cause;
-    r->fault_code = (uint32_t)code;
-    r->fault_offset = r->file_offset + (address - r->start);
-    r->fault_size = known ? status.size : -1;
-  }
-  atomic_fetch_add(&shared.faults_of[r->counter], 1);
-  atomic_fetch_add(&shared.faults, 1);
+  if (!again) r->repeats = 0;
+  count_fault(r, cause, code, address, known ? status.size : -1);
   return true;
 }
 
@@ -185,12 +197,33 @@ static void handle(int signal, signal_info *info, void *context);
 typedef struct {
   action previous;
   _Atomic(const signal_info *) passing_on[16]; // on its way through the previous handler
-  _Atomic uint64_t last_pc;
-  _Atomic uint32_t in_vain;
 } chain;
 
 static chain chains[2];
 static chain *chain_of(int signal) { return &chains[signal == SIGSEGV]; }
+
+// The last fault of a thread that was not repaired here, and how often it was met in a row. By thread, for faults of two
+// that take turns would each look new. Threads that share an entry only begin to count anew.
+static struct {
+  _Atomic uint64_t thread, pc, address, at;
+  _Atomic uint32_t times;
+} unrepaired[THREADS];
+
+enum { MOMENT = 20 * 1000 * 1000 }; // nanoseconds: more than another thread gets the processor for
+
+static uint32_t times_in_a_row(uint64_t pc, uint64_t address) {
+  const uint64_t thread = (uint64_t)CALL(SYS_gettid, 0, 0, 0, 0, 0, 0), now = nanoseconds();
+  __typeof__(&unrepaired[0]) last = &unrepaired[thread % THREADS];
+  // The address too: a loop over pages which the previous handler repairs one by one faults at one instruction.
+  const bool same = last->thread == thread && last->pc == pc && last->address == address && now - last->at < MOMENT;
+  last->thread = thread;
+  last->pc = pc;
+  last->address = address;
+  last->at = now;
+  return last->times = same ? last->times + 1 : 1;
+}
+
+static void begin_row_anew(void) { unrepaired[(uint64_t)CALL(SYS_gettid, 0, 0, 0, 0, 0, 0) % THREADS].thread = 0; }
 
 // The default action: an access is made again and ends the process at its true place, a signal that was sent is sent again.
 static void give_up(int signal, const signal_info *info) {
@@ -205,12 +238,14 @@ static void call_previous(chain *c, int signal, signal_info *info, void *context
   else ((void (*)(int))c->previous.handler)(signal);
 }
 
-static void pass_on(int signal, signal_info *info, void *context) {
+static void pass_on(int signal, signal_info *info, void *context, uint32_t times) {
   chain *c = chain_of(signal);
   atomic_fetch_add(&shared.passed_on, 1);
   const bool is_fault = info->code > 0;
   if (c->previous.handler == SIG_IGN && !is_fault) return;
   if (c->previous.handler == SIG_DFL || c->previous.handler == SIG_IGN) return give_up(signal, info);
+  // A handler that neither repairs nor moves on, as libuv's, would be called for ever.
+  if (times > MOST_REPEATS) return give_up(signal, info);
 
   // Two guards that each found the other installed call each other: the same signal comes round again.
   int place = -1;
@@ -222,12 +257,7 @@ static void pass_on(int signal, signal_info *info, void *context) {
   const uint64_t pc = context_pc(context);
   call_previous(c, signal, info, context);
   if (place >= 0) atomic_store(&c->passing_on[place], (const signal_info *)0);
-  if (!is_fault) return;
-
-  // A handler that neither repairs nor moves on, as libuv's, would be called for ever. V8's moves on; one that repairs is
-  // not called at the same instruction again and again, with no other fault between.
-  if (context_pc(context) != pc || atomic_exchange(&c->last_pc, pc) != pc) atomic_store(&c->in_vain, 0);
-  else if (atomic_fetch_add(&c->in_vain, 1) > MOST_REPEATS) give_up(signal, info);
+  if (context_pc(context) != pc) begin_row_anew(); // as V8's does, for an access outside a WebAssembly memory
 }
 
 static bool concerns(const range *r, uint64_t address, int signal) {
@@ -236,25 +266,34 @@ static bool concerns(const range *r, uint64_t address, int signal) {
   return signal == SIGBUS || !(r->protection & PROT_WRITE);
 }
 
-static void handle(int signal, signal_info *info, void *context) {
-  // Sent by kill, or refused for another reason than protection: no address of ours.
-  if (info->code <= 0 || (signal == SIGSEGV && info->code != SEGV_ACCERR)) return pass_on(signal, info, context);
-  const uint64_t address = (uint64_t)info->address;
-  bool found = false, repaired = false;
+static bool repair_where_watched(uint64_t address, int signal, int code, bool *found) {
+  bool repaired = false;
   atomic_fetch_add(&handlers_running, 1);
-  for (uint32_t i = 0, end = atomic_load(&ranges_end); i < end && !found; i++) {
+  for (uint32_t i = 0, end = atomic_load(&ranges_end); i < end && !*found; i++) {
     range *r = &ranges[i];
     if (!concerns(r, address, signal)) continue;
-    found = true;
+    *found = true;
     acquire(&r->lock);
-    repaired = repair(r, address, signal, info->code);
+    repaired = repair(r, address, signal, code);
     release(&r->lock);
   }
   if (repaired) notify();
   atomic_fetch_sub(&handlers_running, 1);
-  if (repaired) return;
+  return repaired;
+}
+
+static void handle(int signal, signal_info *info, void *context) {
+  if (info->code <= 0) return pass_on(signal, info, context, 0); // sent by kill: no address
+  const uint64_t address = (uint64_t)info->address;
+  bool found = false;
+  // Of the forbidden accesses only those to pages that exist.
+  if ((signal == SIGBUS || info->code == SEGV_ACCERR) && repair_where_watched(address, signal, info->code, &found)) return;
+  const uint32_t times = times_in_a_row(context_pc(context), address);
+  // The range may have been left since: then its pages are harmless by now, and the access succeeds when it is made
+  // again. Passed on at once, the signal would end a process that had nothing to fear.
+  if (times == 1) return;
   if (found) atomic_fetch_add(&shared.failed, 1);
-  pass_on(signal, info, context);
+  pass_on(signal, info, context, times);
 }
 
 #if defined(__x86_64__)
@@ -314,7 +353,7 @@ static void leave(range *r) {
   if (!atomic_compare_exchange_strong(&r->state, &watched, LEAVING)) return;
   // A handler that has found the range must be through: it maps at fixed addresses.
   while (atomic_load(&handlers_running)) yield();
-  forget_replaced(r);
+  forget_replaced(r, 0);
   atomic_fetch_sub(&shared.watched, 1);
   atomic_store(&r->state, FREE);
 }
@@ -340,7 +379,7 @@ EXPORT int guard_watch(uint64_t start, uint64_t bytes, int fd, uint64_t file_off
   for (uint32_t i = 0; i < CAPACITY; i++) {
     range *r = &ranges[i];
     uint32_t expected = FREE;
-    if (!atomic_compare_exchange_strong(&r->state, &expected, TAKEN)) continue;
+    if (atomic_load(&r->state) != FREE || !atomic_compare_exchange_strong(&r->state, &expected, TAKEN)) continue;
     atomic_store(&r->start, start);
     atomic_store(&r->end, end);
     r->file_offset = file_offset;
@@ -365,11 +404,13 @@ static range *watched_range(int index) {
   return index >= 0 && index < CAPACITY && atomic_load(&ranges[index].state) == WATCHED ? &ranges[index] : 0;
 }
 
-EXPORT int guard_extend(int index, uint64_t bytes) {
+// The range is about to be mapped anew from byte `from` on, and to be `bytes` long.
+EXPORT int guard_extend(int index, uint64_t bytes, uint64_t from) {
   range *r = watched_range(index);
   if (!r) return -EINVAL;
   acquire(&r->lock);
   atomic_store(&r->end, atomic_load(&r->start) + up_to(bytes, r->page_bytes));
+  forget_replaced(r, from / r->page_bytes);
   if (r->replaced) {
     // The bits are as many as the old pages: from now on as many as the new ones.
     const uint64_t wanted = up_to(page_of(r, r->end - 1) / 8 + 1, system_page_bytes);
@@ -383,15 +424,40 @@ EXPORT int guard_extend(int index, uint64_t bytes) {
   return 0;
 }
 
-// After the file's pages have been mapped anew: the next fault is a first one.
-EXPORT int guard_rearm(int index) {
-  range *r = watched_range(index);
-  if (!r) return -EINVAL;
-  acquire(&r->lock);
-  forget_replaced(r);
-  r->fault_cause = NONE;
-  release(&r->lock);
+// Under the lock of the range. A range that cannot be mapped gets zeros: a hole in it would be for anybody to map into.
+static long map_file(range *r) {
+  file_status status;
+  long result = -EBADF;
+  if (names_its_file(r, &status)) {
+    result = CALL(SYS_mmap, r->start, r->end - r->start, r->protection, MAP_FIXED | MAP_SHARED, r->fd, r->file_offset);
+    if (is_error(result)) map_zeros(r->start, r->end - r->start, MAP_FIXED);
+  }
+  if (is_error(result)) {
+    count_fault(r, UNBACKED, 0, r->start, -1);
+    return result;
+  }
+  forget_replaced(r, 0);
   return 0;
+}
+
+// Maps the file's pages anew over a range and its mirror (-1: it has none): the next fault is a first one. Here and not
+// in JavaScript, because a thread that faults between the mapping and the forgetting would either find its page marked as
+// replaced, or have its fault forgotten. `acknowledged` gets the count of the faults that are.
+EXPORT int guard_restore(int index, int mirror, uint32_t *acknowledged) {
+  range *r = watched_range(index), *m = watched_range(mirror);
+  if (!r || (mirror >= 0 && !m)) return -EINVAL;
+  acquire(&r->lock);
+  if (m) acquire(&m->lock);
+  long result = map_file(r);
+  if (m && result == 0) result = map_file(m);
+  if (result == 0) {
+    r->fault_cause = NONE;
+    if (m) m->fault_cause = NONE;
+    *acknowledged = atomic_load(&shared.faults_of[r->counter]);
+  }
+  if (m) release(&m->lock);
+  release(&r->lock);
+  return (int)result;
 }
 
 EXPORT int guard_leave(int index) {

@@ -18,6 +18,7 @@ enum {
   SYS_getpid = 39,
   SYS_fstatfs = 138,
   SYS_gettid = 186,
+  SYS_clock_gettime = 228,
   SYS_tgkill = 234,
 };
 static inline long system_call(long number, long a, long b, long c, long d, long e, long f) {
@@ -36,6 +37,7 @@ enum {
   SYS_write = 64,
   SYS_pread64 = 67,
   SYS_fstat = 80,
+  SYS_clock_gettime = 113,
   SYS_sched_yield = 124,
   SYS_tgkill = 131,
   SYS_rt_sigaction = 134,
@@ -65,9 +67,9 @@ enum { CONTEXT_PC = 440 }; // uc_mcontext.pc
 
 enum { SIGBUS = 7, SIGSEGV = 11, SEGV_ACCERR = 2 };
 enum { PROT_READ = 1, PROT_WRITE = 2 };
-enum { MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000 };
+enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000 };
 enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2 };
-enum { EINVAL = 22, ENOMEM = 12, ENOSPC = 28 };
+enum { EBADF = 9, ENOMEM = 12, EINVAL = 22, ENOSPC = 28 };
 
 #define SA_SIGINFO 4ul
 #define SA_RESTORER 0x04000000ul
@@ -108,6 +110,13 @@ static inline int get_status(int fd, file_status *status) { return fd >= 0 && CA
 
 static inline long map_zeros(uint64_t at, uint64_t bytes, int flags) {
   return CALL(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE, flags | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+// Of the monotonic clock.
+static inline uint64_t nanoseconds(void) {
+  int64_t now[2] = {0, 0};
+  CALL(SYS_clock_gettime, 1, now, 0, 0, 0, 0);
+  return (uint64_t)now[0] * 1000000000u + (uint64_t)now[1];
 }
 
 static inline uint64_t context_pc(const void *context) { return *(const uint64_t *)((const char *)context + CONTEXT_PC); }

@@ -25,7 +25,7 @@ export interface GuardStatus {
   readonly library: string;
 }
 
-/** Faults are told once a range, until it is rearmed. */
+/** Faults are told once a range, until it is restored. */
 interface GuardEvents {
   fault: [fault: Fault];
   newListener: [event: string | symbol];

@@ -74,12 +74,12 @@ export class GuardedRange {
     return control;
   }
 
-  /** Faults since the range was watched or rearmed. */
+  /** Faults since the range was watched or restored. */
   get faults(): number {
     return (load(control, this.counter) - this.acknowledged) | 0;
   }
 
-  /** The first fault since the range was watched or rearmed. */
+  /** The first fault since the range was watched or restored. */
   describe(): Fault | undefined {
     const { fd, path } = this.#mapping.file;
     const into = new Float64Array(4);
@@ -104,15 +104,21 @@ export class GuardedRange {
     return faultError(this.describe() ?? unknown);
   }
 
-  /** The range has grown in place. */
-  extend(length: number): void {
-    orThrow(native.extend(this.#indices[0], length), 'guard_extend', this.#mapping.file.path);
+  /** The range is about to have that length, and to be mapped anew from byte `from` on, which ends the stand-ins there. */
+  extend(length: number, from: number = length): void {
+    orThrow(native.extend(this.#indices[0], length, from), 'guard_extend', this.#mapping.file.path);
   }
 
-  /** The file's pages are back: the faults so far are dealt with. */
-  rearm(): void {
-    for (const index of this.#indices) orThrow(native.rearm(index), 'guard_rearm', this.#mapping.file.path);
-    this.acknowledged = load(control, this.counter);
+  /**
+   * Maps the file's pages anew in place of those that stand in for missing ones. The faults so far are dealt with.
+   *
+   * @throws LinuxError of mmap; then all pages are stand-ins, and that counts as a fault.
+   */
+  restore(): void {
+    const [first, mirror = -1] = this.#indices;
+    const acknowledged = new Int32Array(1);
+    orThrow(native.restore(first, mirror, acknowledged), 'mmap', this.#mapping.file.path);
+    this.acknowledged = acknowledged[0];
   }
 
   /** Ends watching. The pages must be harmless before: see Region.close. Idempotent. */

@@ -24,7 +24,7 @@ type NativeName =
   | 'followThread'
   | 'watch'
   | 'extend'
-  | 'rearm'
+  | 'restore'
   | 'leave'
   | 'describe'
   | 'notify'
@@ -42,8 +42,8 @@ export const native: Readonly<Record<NativeName, NativeFunction>> = {
   watch: bind(
     'int guard_watch(uint64_t start, uint64_t bytes, int fd, uint64_t fileOffset, uint32_t protection, uint32_t owner, int counter)',
   ),
-  extend: bind('int guard_extend(int index, uint64_t bytes)'),
-  rearm: bind('int guard_rearm(int index)'),
+  extend: bind('int guard_extend(int index, uint64_t bytes, uint64_t from)'),
+  restore: bind('int guard_restore(int index, int mirror, void *acknowledged)'),
   leave: bind('int guard_leave(int index)'),
   describe: bind('int guard_describe(int index, double *into)'),
   notify: bind('int guard_notify(int fd, uint32_t owner)'),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { root } from './bootstrap.mjs';
 
 const built = (name, file = 'index') => import(join(root, 'packages', name, 'dist', `${file}.js`));
-const { FIELD_BYTES, LINE_BYTES, SLOT, SUPERBLOCK } = await built('core');
+const { ACKNOWLEDGEMENT, CONTROL, FIELD_BYTES, LINE_BYTES, RESIZE, SLOT, SUPERBLOCK } = await built('core');
 const layout = await built('ring', 'layout');
 const { ERROR_CODES, SYSTEM_REMEDIES } = await built('linux');
 
@@ -40,10 +40,24 @@ const spscRing = table(
   ],
 );
 
+const control = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'resize'],
+    [CONTROL.SLOTS_OFFSET, `${CONTROL.MEMBERS} slots, one a member`],
+    [CONTROL.ACKNOWLEDGEMENTS_OFFSET, `${CONTROL.MEMBERS} acknowledgements, one a slot`],
+  ],
+);
+const hex = (number) => `\`0x${number.toString(16).padStart(8, '0')}\``;
+
 const parts = {
   'docs/layouts.md': {
     ring: spscRing,
-    signature: `\`0x${layout.RING_SIGNATURE.toString(16).padStart(8, '0')}\``,
+    signature: hex(layout.RING_SIGNATURE),
+    control,
+    'control signature': hex(CONTROL.SIGNATURE),
+    'control structures': [RESIZE, ACKNOWLEDGEMENT].map(structure).join('\n\n'),
     structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.LANE, layout.CURSOR, layout.RECORD]
       .map(structure)
       .join('\n\n'),

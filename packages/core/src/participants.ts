@@ -15,6 +15,8 @@ import { SLOT, SlotState } from './slot-descriptor.ts';
  */
 const LOCK_BASE = 1n << 62n;
 const ATTACH_BYTE = LOCK_BASE;
+/** Held by whoever resizes a file, for as long as that takes. */
+export const COORDINATOR_BYTE: bigint = LOCK_BASE + 1n;
 const slotByte = (slot: number): bigint => LOCK_BASE + 1024n + BigInt(slot);
 
 /** Attaching takes microseconds; whoever holds the lock longer has been stopped (SIGSTOP, a debugger). */
@@ -77,17 +79,28 @@ export class SlotTable {
    * @throws ERR_MEMLANE_BUSY when the slot has a living owner; ERR_MEMLANE_DELETED; LinuxError.
    */
   take(slot: number, role: number, what: string, recover: () => void): Participant {
+    return this.#takeOneOf([slot], role, `There is a ${what} already`, recover);
+  }
+
+  /** Takes whichever slot is free. @throws ERR_MEMLANE_BUSY when none is; as {@link take}. */
+  takeAny(role: number, recover: (slot: number) => void): Participant {
+    const slots = Array.from({ length: this.slotCount }, (_, slot) => slot);
+    return this.#takeOneOf(slots, role, `All ${this.slotCount} places are taken`, recover);
+  }
+
+  #takeOneOf(slots: readonly number[], role: number, busy: string, recover: (slot: number) => void): Participant {
     // A description of its own: one does not see its own locks, and each participant must be seen by the others.
     const own = this.file.reopen('readwrite');
     try {
       return withAttachLock(own, () => {
         own.expectLinked();
-        if (!tryLockByte(own.fd, slotByte(slot)))
-          throw new MemlaneError('ERR_MEMLANE_BUSY', `There is a ${what} already: process ${this.pidOf(slot)}`, {
+        const slot = slots.find((candidate) => tryLockByte(own.fd, slotByte(candidate)));
+        if (slot === undefined)
+          throw new MemlaneError('ERR_MEMLANE_BUSY', `${busy}: process ${this.pidOf(slots[0])}`, {
             path: this.file.path,
           });
         this.#recoverSlot(slot);
-        recover();
+        recover(slot);
         return this.#enter(slot, role, own);
       });
     } catch (error) {
@@ -250,6 +263,11 @@ export class Peer {
     if (episode === 0) return false;
     this.#wake(episode);
     return true;
+  }
+
+  /** Rings the bell of an event loop that listens without being parked. Call after what it is to notice has been stored. */
+  nudge(): void {
+    this.#grasp()?.pull();
   }
 
   /**

@@ -393,7 +393,7 @@ export class Region implements Disposable {
     this.#guarded?.extend(newLength, from);
     if (access === 'read') reservation.retire();
     try {
-      reservation.extend(newLength);
+      if (newLength > reservation.buffer.byteLength) reservation.extend(newLength);
       reservation.map({ at: from, length: newLength - from, fd, offset: this.#offset + from, access, path });
     } catch (error) {
       reservation.retire(from); // no hole, as in Region.map
@@ -402,6 +402,22 @@ export class Region implements Disposable {
       this.#guarded?.extend(this.#length, from);
       throw error;
     }
+    this.#length = newLength;
+  }
+
+  /**
+   * Lets go of everything beyond `newLength` bytes, leaving the file as it is: views of that part, which must not be used
+   * any more, read zeros and write nowhere. What somebody does who knows that the file will be cut: see SharedRegion.
+   *
+   * @throws ERR_MEMLANE_ARGUMENT for a mirrored region, or one that is shorter.
+   */
+  shrink(newLength: number): void {
+    const reservation = this.#open();
+    checkInteger('newLength', newLength, this.#mirror > 0 ? this.#length : 1, this.#length);
+    if (newLength === this.#length) return;
+    const from = toPages(newLength);
+    if (from < toPages(this.#length)) reservation.retire(from);
+    this.#guarded?.extend(newLength, from);
     this.#length = newLength;
   }
 

@@ -22,7 +22,7 @@ export const SLOT = {
     parked: { type: 'i32', offset: 8, meaning: 'episode * 4 + asleep * 2 + kind (0 event loop, 1 thread)' },
     bell: { type: 'i32', offset: 12, meaning: 'raised by each ring; the futex word of a parked thread' },
     pid: { type: 'i32', offset: 16, meaning: 'of the owner, for display only' },
-    role: { type: 'i32', offset: 20, meaning: '1 producer, 2 consumer' },
+    role: { type: 'i32', offset: 20, meaning: '1 producer, 2 consumer, 3 member of a shared region' },
     attachedAtMs: { type: 'f64', offset: 24, meaning: 'milliseconds since 1970' },
     messages: { type: 'f64', offset: 128, meaning: 'written or read through this slot' },
     bytes: { type: 'f64', offset: 136, meaning: 'of payload, likewise' },
@@ -35,7 +35,7 @@ export const SLOT = {
 } as const;
 
 export const SlotState = { vacant: 0, active: 1 } as const;
-export const Role = { producer: 1, consumer: 2 } as const;
+export const Role = { producer: 1, consumer: 2, member: 3 } as const;
 /** Low bit of the parked word. */
 export const ParkKind = { eventLoop: 0, thread: 1 } as const;
 /** The bit of the parked word that says that the owner sleeps; the episode above it outlives the sleep and the owner. */

@@ -1,4 +1,13 @@
-export { type Access, Region, type RegionDescriptor, type RegionOptions, type WaitStrategy } from '@memlane/core';
+export {
+  type Access,
+  Region,
+  type RegionDescriptor,
+  type RegionOptions,
+  type ResizeOptions,
+  SharedRegion,
+  type SharedRegionOptions,
+  type WaitStrategy,
+} from '@memlane/core';
 export { type Fault, type FaultCause, type GuardStatus, guard } from '@memlane/guard';
 export { LinuxError, MemlaneError, type MemlaneErrorCode } from '@memlane/linux';
 export * from '@memlane/ring';

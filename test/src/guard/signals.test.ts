@@ -16,7 +16,7 @@ function start(plan: Readonly<Record<string, string>>): Program {
 describe.each(LISTENERS)('a listener of the signals: %s', (listener) => {
   test('faults are repaired', async () => {
     using scratch = scratchFolder();
-    await using program = start({ path: scratch.file('a'), listener, then: 'nothing' });
+    await using program = start({ path: scratch.file('a'), listener, next: 'nothing' });
     expect(await program.next('repaired')).toEqual(repaired);
     program.kill(); // a listener keeps nothing alive, but nothing is proved by waiting either
   });
@@ -24,7 +24,7 @@ describe.each(LISTENERS)('a listener of the signals: %s', (listener) => {
   const listens = listener !== 'none' && listener !== 'removed';
   test.each(['SIGBUS', 'SIGSEGV'])(`kill -%s ${listens ? 'reaches it' : 'ends the process'}`, async (signal) => {
     using scratch = scratchFolder();
-    await using program = start({ path: scratch.file('a'), listener, then: 'kill', signal });
+    await using program = start({ path: scratch.file('a'), listener, next: 'kill', signal });
     await program.next('stepping');
     if (listens) {
       expect(await program.next('heard', SOON_MS)).toBe(signal);
@@ -38,9 +38,9 @@ describe.each(LISTENERS)('a listener of the signals: %s', (listener) => {
     ['foreign cut', 'SIGBUS'],
     ['foreign cuts in two threads', 'SIGBUS'],
     ['foreign store', 'SIGSEGV'],
-  ])('%s: a fault where nobody watches ends the process', async (then, signal) => {
+  ])('%s: a fault where nobody watches ends the process', async (next, signal) => {
     using scratch = scratchFolder();
-    await using program = start({ path: scratch.file('a'), listener, then });
+    await using program = start({ path: scratch.file('a'), listener, next });
     await program.next('stepping');
     expect(await program.end(SOON_MS)).toEqual({ code: null, signal });
     expect(program.all('survived')).toEqual([]);

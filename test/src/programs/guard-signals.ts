@@ -1,4 +1,4 @@
-// Signals and what else listens to them: { path, listener, then }. Says 'repaired' after faults in a region, 'heard' for
+// Signals and what else listens to them: { path, listener, next }. Says 'repaired' after faults in a region, 'heard' for
 // what its listener is told, 'stepping' before it does what should end it.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -13,12 +13,12 @@ export interface Plan {
   /** When it begins to listen to both signals; but for the second case after the regions were opened. */
   readonly listener: 'none' | 'before' | 'after' | 'once' | 'removed';
   /** What comes after the repaired faults. */
-  readonly then: 'nothing' | 'kill' | 'foreign cut' | 'foreign store' | 'foreign cuts in two threads';
+  readonly next: 'nothing' | 'kill' | 'foreign cut' | 'foreign store' | 'foreign cuts in two threads';
   readonly signal: 'SIGBUS' | 'SIGSEGV';
 }
 
 const PAGES = 8;
-const { path, listener, then, signal } = parameters<Plan>();
+const { path, listener, next, signal } = parameters<Plan>();
 
 if (parentPort === null) await live();
 else step(workerData, 'foreign cut');
@@ -42,8 +42,8 @@ async function live(): Promise<void> {
   const { installed, faults, failed } = guard.status();
   say('repaired', { installed, faults, failed });
 
-  if (then === 'nothing') return;
-  if (then === 'kill') {
+  if (next === 'nothing') return;
+  if (next === 'kill') {
     say('stepping');
     process.kill(process.pid, signal);
     await pause(200);
@@ -59,14 +59,14 @@ async function live(): Promise<void> {
   }
   const other = `${path}2`;
   writeFileSync(other, new Uint8Array(PAGES * PAGE_SIZE));
-  if (then === 'foreign cuts in two threads') {
+  if (next === 'foreign cuts in two threads') {
     const worker = new Worker(new URL(import.meta.url), { workerData: other, argv: process.argv.slice(2) });
     await once(worker, 'message');
   }
-  step(other, then);
+  step(other, next);
 }
 
-function step(other: string, way: Plan['then']): void {
+function step(other: string, way: Plan['next']): void {
   const { bytes } = mapUnwatched(other, way === 'foreign store' ? 'read' : 'readwrite', PAGES);
   parentPort?.postMessage('mapped');
   cut(other, PAGE_SIZE);

@@ -167,6 +167,12 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   return value as number;
 }
 
+/** Throws ERR_MEMLANE_ARGUMENT unless `value` is what can be a path. */
+export function checkPath(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value.length === 0 || value.includes('\0'))
+    throwArgument(name, value, 'a path: a string, not empty and without zero bytes');
+}
+
 function describe(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'object' && value !== null) return `of type ${value.constructor?.name ?? 'object'}`;

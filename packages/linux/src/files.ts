@@ -10,7 +10,7 @@ import {
   MFD_CLOEXEC,
   O_CLOEXEC,
 } from './constants.ts';
-import { LinuxError, orThrow } from './errors.ts';
+import { checkInteger, checkPath, LinuxError, orThrow, throwArgument } from './errors.ts';
 import { systemCalls } from './system-calls.ts';
 
 /** `__O_TMPFILE | O_DIRECTORY`; the second part differs between the architectures, so Node is asked for it. */
@@ -20,11 +20,14 @@ export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
  * Opens a file with `open(2)` flags. Always close-on-exec; Node closes it when the worker thread that opened it is
  * terminated, which it would not do for a descriptor that came from the table of system calls.
  *
- * @throws LinuxError with the errno of open.
+ * @throws LinuxError with the errno of open; ERR_MEMLANE_ARGUMENT.
  */
 export function open(path: string, flags: number, mode = 0o600): number {
+  checkPath('path', path);
+  // Not left to Node, which ends the process for a mode of 2^31, and for -0: hence also the sum.
+  const permissions = checkInteger('mode', mode, 0, 0o7777) + 0;
   try {
-    return openSync(path, flags, mode);
+    return openSync(path, flags, permissions);
   } catch (error) {
     throw fromNode(error, path);
   }
@@ -98,8 +101,11 @@ export function linkUnnamed(fd: number, path: string): void {
  * Creates an anonymous memory file that can be sealed, and returns a descriptor that Node owns.
  *
  * The kernel's descriptor is opened a second time through /proc and closed: see {@link open}.
+ *
+ * @throws LinuxError EINVAL for a name of more than 249 bytes; ERR_MEMLANE_ARGUMENT.
  */
 export function createMemoryFile(name: string): number {
+  if (typeof name !== 'string' || name.includes('\0')) throwArgument('name', name, 'a string without zero bytes');
   const raw = orThrow(systemCalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create');
   try {
     return open(`/proc/self/fd/${raw}`, constants.O_RDWR);

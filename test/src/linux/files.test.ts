@@ -51,6 +51,35 @@ describe('open', () => {
     expect(closesOnExec(file.fd)).toBe(true);
   });
 
+  test.each([2 ** 31, 2 ** 32, -1, 0.5, 0o10000, '0600', null, 8n])(
+    'names the mode %s, which could end the process',
+    (mode) => {
+      using scratch = scratchFolder();
+      expect(thrownBy(() => open(scratch.file('a'), fs.O_RDWR | fs.O_CREAT, mode as number))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringContaining('mode is '),
+      });
+      expect(scratch.entries()).toEqual([]);
+    },
+  );
+
+  test('takes a negative zero for a mode', () => {
+    using scratch = scratchFolder();
+    using file = holding(open(scratch.file('a'), fs.O_RDWR | fs.O_CREAT, -0));
+    expect(status(file.fd).mode & 0o777).toBe(0);
+  });
+
+  test.each([undefined, null, 7, '', 'a\0b', Buffer.from('a'), Symbol('a'), {}])('names what is no path', (path) => {
+    expect(thrownBy(() => open(path as string, fs.O_RDONLY))).toMatchObject({
+      code: 'ERR_MEMLANE_ARGUMENT',
+      message: expect.stringContaining('path is '),
+    });
+  });
+
+  test.each([undefined, null, 7, 'a\0b', {}])('names what is no name of a memory file', (name) => {
+    expect(thrownBy(() => createMemoryFile(name as string))).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
+  });
+
   test('follows no link with O_NOFOLLOW', () => {
     using scratch = scratchFolder();
     writeFileSync(scratch.file('target'), '');

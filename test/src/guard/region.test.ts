@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { Region } from '@memlane/core';
 import { PAGE_SIZE } from '@memlane/linux';
 import { runProgram } from '../support/program.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -12,6 +13,19 @@ async function result(scenario: string): Promise<unknown> {
 
 const truncated = (offset: number) => ({ code: 'ERR_MEMLANE_TRUNCATED', path: true, offset });
 const readOnly = (offset: number) => ({ code: 'ERR_MEMLANE_READ_ONLY', path: true, offset });
+
+test('a cut is one fault, and without a cut there is none', async () => {
+  expect(await result('count')).toEqual({
+    whole: [0, 0, 0, 0],
+    gone: [
+      [1, 1, 1, 0],
+      [0, 0, 0, 0],
+    ],
+    status: { installed: true, installs: 1, watched: 4, faults: 3, passedOn: 0, failed: 0 },
+    remembered: [true, true, true, true],
+    afterwards: 0,
+  });
+});
 
 describe('remap', () => {
   test('after the file is long enough again restores both directions; a later cut is found anew', async () => {
@@ -157,5 +171,22 @@ describe('places in the table of the guard', () => {
 });
 
 test('a descriptor that means another file by now is not believed', async () => {
-  expect(await result('another descriptor')).toEqual({ same: true, read: [0, 0, 0], code: 'ERR_MEMLANE_IO' });
+  expect(await result('another descriptor')).toEqual({
+    same: true,
+    read: [0, 5], // the empty file would have made zeros of all pages
+    code: 'ERR_MEMLANE_IO',
+  });
+});
+
+test('anonymous memory cannot be cut, whoever tries', async () => {
+  using region = Region.createAnonymous(2 * P);
+  region.bytes.fill(5);
+  const [refused] = await runProgram<Record<string, unknown>>('guard-sealed', region.descriptor());
+  const commands = ['truncate(1)', 'redirection of a shell', 'dd'];
+  for (const [way, outcome] of Object.entries(refused ?? {}))
+    expect([way, outcome]).toEqual([way, commands.includes(way) ? false : 'EPERM']);
+  expect(Object.keys(refused ?? {}).length).toBe(12);
+  expect(region.file.length).toBe(2 * P);
+  expect(region.bytes.every((byte) => byte === 5)).toBe(true);
+  region.verify();
 });

@@ -38,7 +38,15 @@ export const RESIZE = {
   },
 } as const;
 
-/** One word for each slot, a cache line pair apart: the generation that its owner has acknowledged. */
+/**
+ * One for each slot: what its owner has answered.
+ *
+ * ```text
+ *        0
+ *    0  | generation    |
+ *  128
+ * ```
+ */
 export const ACKNOWLEDGEMENT = {
   name: 'acknowledgement',
   bytes: 128,

@@ -30,7 +30,11 @@ export const SUPERBLOCK = {
     slotCount: { type: 'u32', offset: 64, meaning: 'participant slots' },
     slotsOffset: { type: 'u32', offset: 68, meaning: 'where the slots begin' },
     epoch: { type: 'i32', offset: 128, meaning: 'raised when the contents are replaced; odd while that lasts' },
-    ready: { type: 'i32', offset: 132, meaning: 'stored last; 0x59444552 when complete' },
+    ready: {
+      type: 'i32',
+      offset: 132,
+      meaning: 'stored last; 0x59444552 when complete; 0 again when a reader has found the contents damaged',
+    },
   },
 } as const;
 

@@ -42,14 +42,14 @@ export function writeSuperblock(buffer: SharedArrayBuffer, facts: SuperblockFact
   store(words, READY_WORD, READY);
 }
 
+/** Says that the file is not what it should be, to those who cannot see it: {@link isReady} is false from here on. */
+export function condemn(words: Int32Array): void {
+  store(words, READY_WORD, 0);
+}
+
 /** Whether a head that was complete still is: one that was cut and grown again reads as zeros. */
 export function isReady(words: Int32Array): boolean {
   return load(words, READY_WORD) === READY;
-}
-
-/** How many times the contents have been replaced, twice. */
-export function epochOf(words: Int32Array): number {
-  return load(words, EPOCH);
 }
 
 /** A superblock that has been checked, and the bytes it was read from. */
@@ -58,6 +58,7 @@ export interface CheckedSuperblock {
   readonly pageSize: number;
   readonly slotCount: number;
   readonly slotsOffset: number;
+  /** How many times the contents have been replaced, twice. */
   readonly epoch: number;
   /** The head of the file: superblock and the header of its kind. A copy: nobody can change it after the checks. */
   readonly head: DataView;

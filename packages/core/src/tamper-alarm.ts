@@ -14,12 +14,13 @@ export class TamperAlarm {
   readonly #watcher: FSWatcher | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(path: string, listener: () => void) {
+  /** @param fd open, of the file itself: its name may mean another one at any time. */
+  constructor(fd: number, listener: () => void) {
     try {
-      this.#watcher = watch(path, { persistent: false }, listener);
+      this.#watcher = watch(`/proc/self/fd/${fd}`, { persistent: false }, listener);
       this.#watcher.on('error', () => {});
     } catch {
-      // EMFILE, ENOSPC (fs.inotify.max_user_*), or the file is gone already.
+      // EMFILE, ENOSPC (fs.inotify.max_user_*), or no /proc.
       this.#timer = setInterval(listener, FALLBACK_MS).unref();
     }
   }

@@ -1,4 +1,4 @@
-import { futexWait, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
+import { futexWait, type LinuxError, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
 import { pause } from './memory.ts';
 import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
 import { ParkKind } from './slot-descriptor.ts';
@@ -42,10 +42,10 @@ export class Waiter {
 
   /** Goes on waiting, if it does, as another participant of another file. */
   moveTo(participant: Participant, peers: readonly Peer[]): void {
-    // Before: what is under way leaves the place at which it sleeps.
-    this.lookAgain();
     this.#participant = participant;
     this.#peers = peers;
+    // Last: a condition that is looked at may move once more. What is under way knows the place at which it sleeps.
+    this.lookAgain();
   }
 
   /** Has a wait in the event loop look at its condition now. */
@@ -147,7 +147,7 @@ export class Waiter {
       try {
         const met = condition();
         // A condition may have moved to another file: nobody rings here any more.
-        if (!met && participant === this.#participant) futexWait(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
+        if (!met && participant === this.#participant) sleepOn(bellAddress, bell, Math.min(left, PARK_SLICE_MS));
       } finally {
         spot.leave(); // also when the condition meets what a lying peer has written
       }
@@ -210,6 +210,15 @@ function spin(condition: Condition, deadline: number, breathe?: () => void): boo
     breathe?.();
   } while (performance.now() < deadline);
   return false;
+}
+
+/** Sleeps on a futex word, unless its page is gone: then the next look at the memory meets that, too, and is told. */
+function sleepOn(address: number, expected: number, timeoutMs: number): void {
+  try {
+    futexWait(address, expected, timeoutMs);
+  } catch (error) {
+    if ((error as LinuxError).code !== 'EFAULT') throw error;
+  }
 }
 
 function yieldUntil(condition: Condition, deadline: number): boolean {

@@ -73,7 +73,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   /** Reads one message into memory of its own and advances over it; null when there is none. Does not block. */
   tryRead(): Message | null {
     this.expectOpen();
-    const message = this.#mending(this.#copyNext, null);
+    const message = this.#read();
     if (message !== null) this.#advance();
     return message;
   }
@@ -112,7 +112,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   async *messages({ signal }: WaitOptions = {}): AsyncGenerator<Message, undefined> {
     for (let count = 1; ; count++) {
       this.expectOpen();
-      const message = this.#mending(this.#copyNext, null);
+      const message = this.#read();
       if (message === null) {
         this.#advance();
         if (this.isEnded) return;
@@ -163,7 +163,10 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
         return operation();
       } catch (error) {
         if (error !== this.#lane.health.failure) throw error;
-        if (!this.mend()) return nothing;
+        if (this.mend()) continue;
+        this.recovery.condemn();
+        this.wakePeer();
+        return nothing;
       }
     }
   }
@@ -175,8 +178,18 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       if (action !== Action.ABORT) count += 1;
       return action;
     };
-    this.#mending(() => this.#lane.poll(counting, limit - count, this.#giveBack), 0);
+    do {
+      this.#mending(() => this.#lane.poll(counting, limit - count, this.#giveBack), 0);
+      // Nothing there, or nothing to be seen of it.
+    } while (count === 0 && this.inspect());
     return count;
+  }
+
+  #read(): Message | null {
+    for (;;) {
+      const message = this.#mending(this.#copyNext, null);
+      if (message !== null || !this.inspect()) return message;
+    }
   }
 
   readonly #copyNext = (): Message | null => {

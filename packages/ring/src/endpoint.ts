@@ -33,6 +33,7 @@ export abstract class Endpoint implements Disposable {
   protected readonly recovery: Recovery | undefined;
   #movedTimes = 0;
   #inspectedMs = 0;
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(
@@ -88,6 +89,7 @@ export abstract class Endpoint implements Disposable {
     this.waiter.cancel(new MemlaneError('ERR_MEMLANE_CLOSED', 'The endpoint was closed while it waited'));
     this.peer.close();
     this.#participant.leave();
+    clearTimeout(this.#retry);
     this.recovery?.close();
     this.#onClose(this);
   }
@@ -113,26 +115,33 @@ export abstract class Endpoint implements Disposable {
     this.#participant = place.participant;
     this.peer = new Peer(place.ring.table, this.#peerSlot);
     this.statistics = place.participant.statistics;
+    place.ring.table.ringAll(place.participant.slot);
     this.waiter.moveTo(place.participant, [this.peer]);
     peer.close();
     participant.leave();
-    place.ring.table.ringAll(place.participant.slot);
   }
 
-  /** Looks, now and then, whether the file is still there: for conditions that are looked at again and again. */
-  protected inspect(): void {
+  /** Looks, now and then, whether the file is still there, for what is done again and again; returns whether it moved. */
+  protected inspect(): boolean {
+    if (this.recovery === undefined) return false;
     const nowMs = performance.now();
-    if (this.recovery === undefined || nowMs - this.#inspectedMs < INSPECTION_MS) return;
+    if (nowMs - this.#inspectedMs < INSPECTION_MS) return false;
     this.#inspectedMs = nowMs;
-    if (!this.recovery.isWhole()) this.mend();
+    return !this.recovery.isWhole() && this.mend();
   }
 
-  #alarmed(): void {
+  /** Somebody has touched the file. */
+  #alarmed(retryMs: number = FIRST_RETRY_MS): void {
+    if (this.#closed || this.recovery === undefined) return;
+    let settled = false;
     try {
-      if (this.recovery?.isWhole() === false) this.mend();
+      settled = this.recovery.isWhole() || this.mend();
     } catch {
       // Full disk, a foreign file of that name: whatever is done next meets it again, and there somebody can catch it.
     }
+    // No fresh file yet, or one that has been lost as well before it was opened: its alarm is not ours.
+    clearTimeout(this.#retry);
+    if (!settled) this.#retry = setTimeout(() => this.#alarmed(Math.min(2 * retryMs, LAST_RETRY_MS)), retryMs).unref();
     this.waiter.lookAgain();
   }
 
@@ -150,6 +159,8 @@ export interface Draft {
 
 /** How often a condition that is looked at without end looks at the file, too. */
 const INSPECTION_MS = 10;
+const FIRST_RETRY_MS = 5;
+const LAST_RETRY_MS = 100;
 
 /**
  * Of operations that are awaited but find what they need at once, one in so many lets the event loop turn: otherwise a

@@ -268,7 +268,9 @@ export class LaneWriter {
     this.#consumed = consumed;
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
     this.#limit = advance(consumed, this.#capacity);
-    return distance(end, this.#limit) <= 0;
+    if (distance(end, this.#limit) <= 0) return true;
+    this.#health.expectNoFault(); // or somebody could wait for room in a file that is gone
+    return false;
   }
 
   #bytesOf(length: number): number {
@@ -488,7 +490,9 @@ export class LaneReader {
       throw this.#health.lied('published', published);
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
     this.#published = published;
-    return published !== this.#position;
+    if (published !== this.#position) return true;
+    this.#health.expectNoFault(); // or somebody could wait for records in a file that is gone
+    return false;
   }
 
   #bytesOf(length: number): number {

@@ -1,10 +1,10 @@
-import { chownSync } from 'node:fs';
+import { chownSync, futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
-import { type LinuxError, MemlaneError, status, throwArgument } from '@memlane/linux';
+import { condemn, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
+import { type LinuxError, status, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
 import type { Position } from './position.ts';
-import { createDraft, format, type MappedRing, mapExisting } from './ring-file.ts';
+import { closingOnFailure, createDraft, format, type MappedRing, mapExisting } from './ring-file.ts';
 
 /*
  * A file that somebody cuts, punches, overwrites or deletes under a running exchange is replaced by a fresh one, without
@@ -13,7 +13,7 @@ import { createDraft, format, type MappedRing, mapExisting } from './ring-file.t
  * position. Both positions count the same stream, so the fresh file begins with everything between the two.
  *
  *   producer                                       consumer
- *   finds the file lost                            finds the file lost, or the name given to another
+ *   finds the file lost, or condemned              finds the file lost: condemns it, or the name given to another
  *   makes a fresh one, complete: head, positions,  waits until the name means another file
  *     all records not seen consumed
  *   gives it the name, by rename                   opens it, checks head and stream, goes on at its own position
@@ -52,6 +52,16 @@ export function isLost({ ring, participant }: Place): boolean {
   return !isReady(ring.lane.words) || !participant.isRecorded;
 }
 
+/** Takes a slot of a fresh file, which is closed when that fails. */
+function enter(ring: MappedRing, slot: number, role: number, what: string): Place {
+  try {
+    return { ring, participant: ring.table.take(slot, role, what, () => {}) };
+  } catch (error) {
+    ring.region.close();
+    throw error;
+  }
+}
+
 /** What a recovering endpoint has of its own: a mapping, the draft, and an ear for whoever touches the file. */
 export class Recovery {
   readonly #draft: { region: Disposable; view: RecordView };
@@ -59,7 +69,6 @@ export class Recovery {
   readonly #onTamper: () => void;
   #place: Place;
   #alarm: TamperAlarm;
-  #epoch = 0;
 
   /**
    * @param place of its own: nobody else uses that mapping.
@@ -70,7 +79,7 @@ export class Recovery {
     this.#place = place;
     this.#path = place.ring.region.path as string;
     this.#onTamper = onTamper;
-    this.#alarm = new TamperAlarm(this.#path, onTamper);
+    this.#alarm = this.#listen();
   }
 
   /** Whether the file is still all there and has its name. A few system calls. */
@@ -85,19 +94,29 @@ export class Recovery {
    *   changed: it may be tried again.
    */
   replace({ published, consumed }: { published: Position; consumed: Position }): Place {
-    const { region, lane, streamId } = this.#place.ring;
+    const { region, lane, streamId, epoch } = this.#place.ring;
     const now = SharedFile.identityOf(this.#path);
     if (now !== undefined) region.file.expectIdentity(now, this.#path);
     const { mode, uid, gid } = status(region.file.fd);
     const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777);
-    return this.#enter(file, () => {
-      this.#epoch += 2;
-      const continuation = { streamId, epoch: this.#epoch, published, consumed, records: this.#draft.view };
+    return closingOnFailure(file, () => {
+      const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#draft.view };
       const ring = format(file, { capacityBytes: lane.capacityBytes, checksums: true }, continuation);
       if (uid !== process.getuid?.()) chownSync(`/proc/self/fd/${file.fd}`, uid, gid);
       file.publishOver(this.#path);
-      return { ring, participant: ring.table.take(PRODUCER_SLOT, Role.producer, 'producer', () => {}) };
+      return enter(ring, PRODUCER_SLOT, Role.producer, 'producer');
     });
+  }
+
+  /**
+   * Tells the producer that the file is lost, who may not be able to see it: only the reader of a record finds out that it
+   * is wrong. A producer that waits is woken by the caller, any other one by its alarm.
+   */
+  condemn(): void {
+    const { region, lane } = this.#place.ring;
+    condemn(lane.words);
+    const now = new Date();
+    futimesSync(region.file.fd, now, now);
   }
 
   /**
@@ -109,10 +128,9 @@ export class Recovery {
     if (this.#place.ring.region.file.isNamed) return undefined;
     try {
       const file = SharedFile.open(this.#path);
-      return this.#enter(file, () => {
+      return closingOnFailure(file, () => {
         const ring = mapExisting(file);
-        if (!ring.lane.checksums) throw new MemlaneError('ERR_MEMLANE_CORRUPT', 'The file is of another make', {});
-        return { ring, participant: ring.table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {}) };
+        return enter(ring, CONSUMER_SLOT, Role.consumer, 'consumer');
       });
     } catch (error) {
       if (TRANSIENT.includes((error as LinuxError).code)) return undefined;
@@ -122,26 +140,23 @@ export class Recovery {
 
   /** Takes note of the place to which the endpoint has moved; returns what to dispose of once nothing refers to the old one. */
   settle(place: Place): Disposable {
-    this.#alarm.close();
-    this.#alarm = new TamperAlarm(this.#path, this.#onTamper);
     const { region } = this.#place.ring;
     this.#place = place;
+    this.#alarm.close();
+    this.#alarm = this.#listen();
     return region;
+  }
+
+  #listen(): TamperAlarm {
+    const alarm = new TamperAlarm(this.#place.ring.region.file.fd, this.#onTamper);
+    setImmediate(this.#onTamper).unref(); // for what has happened before
+    return alarm;
   }
 
   close(): void {
     this.#alarm.close();
     this.#place.ring.region.close();
     this.#draft.region[Symbol.dispose]();
-  }
-
-  #enter(file: SharedFile, make: () => Place): Place {
-    try {
-      return make();
-    } catch (error) {
-      file.close();
-      throw error;
-    }
   }
 }
 
@@ -157,14 +172,18 @@ export function recoverable(
   if (ring.lane.checksums !== true)
     throwArgument('recover', true, 'false for a ring that was not created with checksums');
   const file = ring.region.file.reopen();
+  const own = closingOnFailure(file, () => mapExisting(file));
   try {
-    const own = mapExisting(file);
     const draft = createDraft(own.lane.capacityBytes);
-    const lane = { ...own.lane, draft: draft.view };
-    const place = { ring: { ...own, lane }, participant: take(own) };
-    return { place, draft };
+    try {
+      const place = { ring: { ...own, lane: { ...own.lane, draft: draft.view } }, participant: take(own) };
+      return { place, draft };
+    } catch (error) {
+      draft.region.close();
+      throw error;
+    }
   } catch (error) {
-    file.close();
+    own.region.close();
     throw error;
   }
 }

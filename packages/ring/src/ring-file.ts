@@ -55,6 +55,8 @@ export interface MappedRing {
   readonly lane: LaneMemory;
   /** The same in every file that takes the place of a lost one. */
   readonly streamId: Buffer;
+  /** Twice the number of files lost before this one. */
+  readonly epoch: number;
 }
 
 /** What a file that takes the place of a lost one goes on with. */
@@ -106,8 +108,8 @@ export function format(file: SharedFile, shape: RingShape, continuation?: Contin
     slotsOffset: geometry.slotsOffset,
     epoch: continuation?.epoch,
   });
-  const { fileId } = readSuperblock(file, expectation);
-  const ring = mapped(region, { geometry, capacityBytes, checksums, fileId, streamId });
+  const { fileId, epoch } = readSuperblock(file, expectation);
+  const ring = mapped(region, { geometry, capacityBytes, checksums, fileId, streamId, epoch });
   if (continuation !== undefined) copyRecords(continuation, ring.lane);
   return ring;
 }
@@ -127,7 +129,7 @@ const expectation = { kind: FileKind.ring, signature: RING_SIGNATURE, headBytes:
  * @throws what {@link readSuperblock} throws; ERR_MEMLANE_CORRUPT naming the field.
  */
 export function mapExisting(file: SharedFile): MappedRing {
-  const { head, fileId, pageSize, slotCount, slotsOffset } = readSuperblock(file, expectation);
+  const { head, fileId, pageSize, slotCount, slotsOffset, epoch } = readSuperblock(file, expectation);
   const { path } = file;
   const read = (name: keyof typeof header): number => head.getUint32(at(header[name]), true);
   const expect = (name: string, value: number, right: boolean): void => {
@@ -156,7 +158,7 @@ export function mapExisting(file: SharedFile): MappedRing {
   const streamId = Buffer.from(new Uint8Array(head.buffer, at(header.streamId), STREAM_ID_BYTES));
   const region = Region.map(file, { length: geometry.fileLength, mirror: capacity });
   try {
-    const ring = mapped(region, { geometry, capacityBytes: capacity, checksums, fileId, streamId });
+    const ring = mapped(region, { geometry, capacityBytes: capacity, checksums, fileId, streamId, epoch });
     checkPositions(ring.lane, path);
     return ring;
   } catch (error) {
@@ -171,9 +173,11 @@ interface RingFacts {
   readonly checksums: boolean;
   readonly fileId: string;
   readonly streamId: Buffer;
+  readonly epoch: number;
 }
 
-function mapped(region: Region, { geometry, capacityBytes, checksums, fileId, streamId }: RingFacts): MappedRing {
+function mapped(region: Region, facts: RingFacts): MappedRing {
+  const { geometry, capacityBytes, checksums, fileId, streamId, epoch } = facts;
   const { buffer, address, file, faults } = region;
   const { dataOffset, slotsOffset, slotCount, lanesOffset } = geometry;
   const words = new Int32Array(buffer, 0, dataOffset >> 2);
@@ -183,6 +187,7 @@ function mapped(region: Region, { geometry, capacityBytes, checksums, fileId, st
     table: new SlotTable(file, { words, address, slotsOffset, slotCount, fileId }),
     lane: { words, base: lanesOffset >> 2, view, capacityBytes, checksums, faults },
     streamId,
+    epoch,
   };
 }
 
@@ -200,14 +205,11 @@ function recordView(buffer: SharedArrayBuffer, offset: number, capacityBytes: nu
 /** Private memory of the shape of a ring's data, mirrored like it. */
 export function createDraft(capacityBytes: number): { region: Region; view: RecordView } {
   const file = SharedFile.createAnonymous('memlane.draft', capacityBytes);
-  try {
+  return closingOnFailure(file, () => {
     file.seal();
     const region = Region.map(file, { mirror: capacityBytes });
     return { region, view: recordView(region.buffer, 0, capacityBytes) };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  });
 }
 
 /** @throws ERR_MEMLANE_CORRUPT when the positions of the file cannot be. */
@@ -251,4 +253,14 @@ export function reopenStream({ words, base }: LaneMemory): void {
 export function expectWritable(region: Region): void {
   if (region.access === 'read')
     throw new MemlaneError('ERR_MEMLANE_READ_ONLY', 'An observer takes no part', { path: region.path });
+}
+
+/** Runs `make`, and closes the file when it fails. */
+export function closingOnFailure<Result>(file: SharedFile, make: () => Result): Result {
+  try {
+    return make();
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }

@@ -19,6 +19,7 @@ import { Producer } from './producer.ts';
 import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, recoverable } from './recovery.ts';
 import {
   backlogBytes,
+  closingOnFailure,
   expectWritable,
   format,
   type MappedRing,
@@ -296,15 +297,5 @@ export class Ring implements Disposable {
     this.#endpoints.add(endpoint);
     this.#mapped.table.ringAll(slot);
     return endpoint;
-  }
-}
-
-/** Runs `make`, and closes the file when it fails. */
-function closingOnFailure(file: SharedFile, make: () => Ring): Ring {
-  try {
-    return make();
-  } catch (error) {
-    file.close();
-    throw error;
   }
 }

@@ -59,6 +59,7 @@ test('what is written is read, from a file that was opened for reading', () => {
     pageSize: PAGE_SIZE,
     slotCount: 3,
     slotsOffset: 1024,
+    epoch: 0,
   });
   expect(head.byteLength).toBe(expected.headBytes);
   const createdAtMs = head.getFloat64(fields.createdAtMs.offset, true);

@@ -8,7 +8,7 @@ import { cut } from '../guard/cut.ts';
 import { mapUnwatched } from '../guard/foreign.ts';
 import { parameters, pause, say } from '../support/speech.ts';
 
-export interface Plan {
+interface Plan {
   readonly path: string;
   /** When it begins to listen to both signals; but for the second case after the regions were opened. */
   readonly listener: 'none' | 'before' | 'after' | 'once' | 'removed';

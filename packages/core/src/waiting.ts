@@ -29,15 +29,23 @@ export class Waiter {
   #participant: Participant;
   #peers: readonly Peer[];
   readonly #strategy: WaitStrategy;
+  readonly #beforeSleep: () => void;
   #keepAlive = true;
   /** Ends the wait in the event loop that is under way: looks again, or fails. */
   #settle: ((failure?: unknown) => void) | undefined;
   #waiting = false;
 
-  constructor(participant: Participant, peers: readonly Peer[], strategy: WaitStrategy) {
+  /** @param beforeSleep called before each sleep in the event loop, which fails with what it throws. */
+  constructor(
+    participant: Participant,
+    peers: readonly Peer[],
+    strategy: WaitStrategy,
+    beforeSleep: () => void = () => {},
+  ) {
     this.#participant = participant;
     this.#peers = peers;
     this.#strategy = strategy;
+    this.#beforeSleep = beforeSleep;
   }
 
   /** Goes on waiting, if it does, as another participant of another file. */
@@ -46,6 +54,11 @@ export class Waiter {
     this.#peers = peers;
     // Last: a condition that is looked at may move once more. What is under way knows the place at which it sleeps.
     this.lookAgain();
+  }
+
+  /** Fails the wait in the event loop that is under way, if any; later ones are not concerned. */
+  fail(failure: unknown): void {
+    this.#settle?.(failure);
   }
 
   /** Has a wait in the event loop look at its condition now. */
@@ -161,6 +174,7 @@ export class Waiter {
       // An abort or a close may have come since the last look, before anybody listened for it.
       signal?.throwIfAborted();
       if (this.#cancelled !== undefined) throw this.#cancelled;
+      this.#beforeSleep();
       const { doorbell, spot, statistics } = this.#participant;
       const settle = (failure?: unknown): void => {
         if (this.#settle !== settle) return;

@@ -8,7 +8,7 @@ import {
   type WaitOptions,
 } from './endpoint.ts';
 import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
-import { isLost, type Place, PRODUCER_SLOT } from './recovery.ts';
+import { lossOf, type Place, PRODUCER_SLOT } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES, highWaterBytes: HIGH_WATER_BYTES } = StatisticsIndex;
@@ -141,7 +141,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       else this.#lane.restartIn(lane);
     } catch (error) {
       place.participant.leave();
-      const lostToo = isLost(place);
+      const lostToo = lossOf(place) !== undefined;
       region.close();
       if (lostToo) return false;
       throw error;

@@ -1,7 +1,7 @@
-import { type Participant, Peer, StatisticsIndex, WAIT_STRATEGIES, Waiter, type WaitStrategy } from '@memlane/core';
+import { Peer, StatisticsIndex, TamperAlarm, WAIT_STRATEGIES, Waiter, type WaitStrategy } from '@memlane/core';
 import { MemlaneError, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
-import { type Place, Recovery } from './recovery.ts';
+import { lossOf, type Place, Recovery } from './recovery.ts';
 
 /** How an endpoint behaves. */
 export interface EndpointOptions {
@@ -24,7 +24,7 @@ export interface WaitOptions {
 export abstract class Endpoint implements Disposable {
   readonly #peerSlot: number;
   readonly #onClose: (endpoint: Endpoint) => void;
-  #participant: Participant;
+  #place: Place;
   protected peer: Peer;
   protected readonly waiter: Waiter;
   /** The statistics line of the slot, which only this endpoint writes. */
@@ -34,22 +34,26 @@ export abstract class Endpoint implements Disposable {
   #movedTimes = 0;
   #inspectedMs = 0;
   #retry: NodeJS.Timeout | undefined;
+  #alarm: TamperAlarm | undefined;
+  /** What an alarm has found, where nothing can be done about it. */
+  #loss: unknown;
   #closed = false;
 
   constructor(
-    { ring, participant }: Place,
+    place: Place,
     peerSlot: number,
     { wait = 'adaptive' }: EndpointOptions,
     onClose: (endpoint: Endpoint) => void,
     draft?: Draft,
   ) {
-    this.#participant = participant;
+    const { ring, participant } = place;
+    this.#place = place;
     this.#peerSlot = peerSlot;
     this.#onClose = onClose;
     this.peer = new Peer(ring.table, peerSlot);
-    this.waiter = new Waiter(participant, [this.peer], wait);
+    this.waiter = new Waiter(participant, [this.peer], wait, () => this.#listen());
     this.statistics = participant.statistics;
-    if (draft !== undefined) this.recovery = new Recovery({ ring, participant }, draft, () => this.#alarmed());
+    if (draft !== undefined) this.recovery = new Recovery(place, draft, () => this.#alarmed());
   }
 
   /** Times that the endpoint went on in a fresh file; see {@link EndpointOptions.recover}. */
@@ -88,8 +92,9 @@ export abstract class Endpoint implements Disposable {
     this.#closed = true;
     this.waiter.cancel(new MemlaneError('ERR_MEMLANE_CLOSED', 'The endpoint was closed while it waited'));
     this.peer.close();
-    this.#participant.leave();
+    this.#place.participant.leave();
     clearTimeout(this.#retry);
+    this.#alarm?.close();
     this.recovery?.close();
     this.#onClose(this);
   }
@@ -108,11 +113,11 @@ export abstract class Endpoint implements Disposable {
 
   /** Takes a new place, to which the lane has moved already; leaves the old one. */
   protected moveTo(place: Place): void {
-    const [participant, peer] = [this.#participant, this.peer];
+    const [{ participant }, peer] = [this.#place, this.peer];
     // First: a wait that is under way looks at its condition during the move, and so perhaps at the file.
     using _old = this.recovery?.settle(place);
     this.#movedTimes += 1;
-    this.#participant = place.participant;
+    this.#place = place;
     this.peer = new Peer(place.ring.table, this.#peerSlot);
     this.statistics = place.participant.statistics;
     place.ring.table.ringAll(place.participant.slot);
@@ -130,9 +135,22 @@ export abstract class Endpoint implements Disposable {
     return !this.recovery.isWhole() && this.mend();
   }
 
+  /** Before the first sleep: a sleeper does not look at the file, so somebody has to tell it. */
+  #listen(): void {
+    if (this.#loss !== undefined) throw this.#loss;
+    const { region } = this.#place.ring;
+    if (this.recovery !== undefined || this.#alarm !== undefined || region.faults === undefined) return;
+    this.#alarm = new TamperAlarm(region.file.fd, () => this.#alarmed());
+  }
+
   /** Somebody has touched the file. */
   #alarmed(retryMs: number = FIRST_RETRY_MS): void {
-    if (this.#closed || this.recovery === undefined) return;
+    if (this.#closed) return;
+    if (this.recovery === undefined) {
+      this.#loss = lossOf(this.#place);
+      if (this.#loss !== undefined) this.waiter.fail(this.#loss);
+      return;
+    }
     let settled = false;
     try {
       settled = this.recovery.isWhole() || this.mend();

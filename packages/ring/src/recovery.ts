@@ -1,6 +1,6 @@
 import { chownSync, futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { condemn, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
+import { condemn, corrupt, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
 import { type LinuxError, status, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
 import type { Position } from './position.ts';
@@ -42,14 +42,16 @@ const TRANSIENT: readonly string[] = [
   'ERR_MEMLANE_TRUNCATED',
 ];
 
-/** Whether the file is cut, or its head is not what it was. */
-export function isLost({ ring, participant }: Place): boolean {
+/** What is wrong with the file, if it is cut or its head is not what it was. A few system calls. */
+export function lossOf({ ring: { region, lane }, participant }: Place): unknown {
   try {
-    ring.region.verify();
-  } catch {
-    return true;
+    region.verify();
+  } catch (error) {
+    return error;
   }
-  return !isReady(ring.lane.words) || !participant.isRecorded;
+  if (!isReady(lane.words)) return corrupt('ready', 0, region.path);
+  if (!participant.isRecorded) return corrupt('generation', 0, region.path);
+  return undefined;
 }
 
 /** Takes a slot of a fresh file, which is closed when that fails. */
@@ -84,7 +86,7 @@ export class Recovery {
 
   /** Whether the file is still all there and has its name. A few system calls. */
   isWhole(): boolean {
-    return !isLost(this.#place) && this.#place.ring.region.file.isNamed;
+    return lossOf(this.#place) === undefined && this.#place.ring.region.file.isNamed;
   }
 
   /**

@@ -244,6 +244,28 @@ describe('what recovery does not do', () => {
 });
 
 describe('without recovery', () => {
+  test.each([
+    { name: 'a cut', attack: (path: string) => truncateSync(path, 8192), code: 'ERR_MEMLANE_TRUNCATED' },
+    {
+      name: 'a file cut and grown again',
+      attack: (path: string) => {
+        truncateSync(path, 0);
+        truncateSync(path, FILE_BYTES);
+      },
+      code: 'ERR_MEMLANE_CORRUPT',
+    },
+  ])('$name wakes a sleeper, with an error', async ({ attack, code }) => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, { capacityBytes: CAPACITY });
+    using consumer = ring.consumer({ wait: 'event' });
+    const waiting = rejectionOf(() => consumer.wait());
+    await pause(50);
+    attack(path);
+    expect(await waiting).toMatchObject({ code, path });
+    expect(await rejectionOf(() => consumer.wait())).toMatchObject({ code });
+  });
+
   test('a cut is an error at the next commit and at the next read, and nothing false is delivered', async () => {
     using scratch = scratchFolder();
     const path = scratch.file('ring');

@@ -35,6 +35,7 @@ async function survive(): Promise<void> {
     ];
     if (watched !== 1 + 5) throw new Error(`${watched} ranges`);
     const gone = once(worker, 'exit');
+    if (way === 'exited') worker.postMessage('go');
     if (way.startsWith('terminated')) {
       await pause(time);
       await worker.terminate();
@@ -92,7 +93,10 @@ async function depart(mode: Plan['way']): Promise<void> {
   const { watched } = guard.status();
   parentPort?.postMessage({ buffers: [reader, ...others].map(({ buffer }) => buffer), watched });
   if (mode === 'ended') return;
-  if (mode === 'exited') process.exit();
+  if (mode === 'exited') {
+    if (parentPort !== null) await once(parentPort, 'message'); // what was posted is lost when it exits at once
+    process.exit();
+  }
   if (mode === 'terminated') await pause(60_000);
   for (;;) {
     for (let i = 0; i < reader.length; i += PAGE_SIZE) reader.bytes[i] = 5;

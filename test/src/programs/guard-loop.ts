@@ -7,7 +7,7 @@ import { guard, Region, type RegionDescriptor } from 'memlane';
 import { parameters, say, thrownBy } from '../support/speech.ts';
 
 const MASK = 8 * PAGE_SIZE - 1;
-const MUCH = 2 ** 15;
+const MUCH = 2 ** 20;
 
 if (parentPort === null) await judge();
 else {

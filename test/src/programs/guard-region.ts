@@ -191,24 +191,29 @@ const scenarios = {
     using first = Region.create(path, 8 * P);
     using second = Region.create(`${path}2`, 8 * P);
     const heard: (Fault & { here: boolean })[] = [];
+    /** Until it has heard of something, and for as long as it could hear of more. */
+    const listened = async () => {
+      for (let waits = 0; heard.length === 0 && waits < 1000; waits++) await sleep(10);
+      await sleep(50);
+    };
     const listener = (fault: Fault) => heard.push({ ...fault, here: fault.path === path });
     guard.on('fault', listener);
     cut(path, P);
     cut(`${path}2`, 0);
     first.bytes[3 * P + 1] = 1;
-    await sleep(50);
+    await listened();
     const one = heard.splice(0);
     first.bytes[2 * P] = 1;
     second.bytes.fill(0);
     cut(path, 0);
     first.bytes[5] = 1;
-    await sleep(50);
+    await listened();
     const other = heard.splice(0);
     cut(path, 8 * P);
     first.remap();
     cut(path, 0);
     first.bytes[6] = 1;
-    await sleep(50);
+    await listened();
     const anew = heard.splice(0);
     guard.off('fault', listener);
     const pipes = [...openDescriptors().values()].filter((name) => name.startsWith('pipe:')).length;

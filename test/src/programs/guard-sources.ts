@@ -31,7 +31,7 @@ function run(command: string, ...of: string[]): void {
 
 /** What is known of the faults of a region after an access. */
 async function told(region: Region, faults: Fault[]): Promise<unknown> {
-  await pause(50);
+  for (let waits = 0; faults.length === 0 && waits < 1000; waits++) await pause(10);
   const { faults: count, failed, passedOn } = guard.status();
   try {
     region.check();

@@ -42,6 +42,12 @@ const throughputAims: readonly RatioAim[] = [
       })),
     ),
   ),
+  {
+    title: 'of the same in sealed memory, which is not guarded',
+    ours: ['memlane batch', 64],
+    theirs: ['memlane batch, sealed', 64],
+    atLeast: 0.97,
+  },
   ...['each', 'batch'].map((variant) => ({
     title: `of child_process json, ${variant}`,
     ours: [`memlane ${variant}`, 64] as const,
@@ -67,6 +73,9 @@ const throughputAims: readonly RatioAim[] = [
     atLeast: 1 / 1.2,
   },
 ];
+
+/** What the guard costs a message that is committed by itself, in nanoseconds: one check each side. */
+const guardCostNs = 8;
 
 /** In nanoseconds at the median: less is better. */
 const roundTripAims: readonly RatioAim[] = [
@@ -99,6 +108,7 @@ export function messagesPerSecond({ messages, elapsedNs = Number.NaN }: Sample):
 export function judge(results: readonly Result[]): Aim[] {
   return [
     ...throughputAims.flatMap((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
+    ...judgeGuard(results),
     ...roundTripAims.flatMap((aim) =>
       judgeRatio(aim, results, 'roundTrip', (sample) => sample.roundTripNs?.p50 ?? Number.NaN),
     ),
@@ -126,6 +136,23 @@ function judgeRatio(aim: RatioAim, results: readonly Result[], kind: Kind, value
   const middle = median(ratios);
   const measured = `${round(middle)} (${round(Math.min(...ratios))}..${round(Math.max(...ratios))})`;
   return [{ title, target, measured, met: atMost === undefined ? middle >= atLeast : middle <= atMost }];
+}
+
+/** The median, over the rounds, of what a message takes longer in a guarded ring than in a sealed one. */
+function judgeGuard(results: readonly Result[]): Aim[] {
+  const samplesOf = (name: string): readonly Sample[] =>
+    results.find(({ subject }) => subject.kind === 'throughput' && subject.name === name && subject.sizeBytes === 64)
+      ?.samples ?? [];
+  const sealed = new Map(samplesOf('memlane each, sealed').map((sample) => [sample.round, sample]));
+  const costs = samplesOf('memlane each').flatMap((sample) => {
+    const other = sealed.get(sample.round);
+    return other ? [1e9 / messagesPerSecond(sample) - 1e9 / messagesPerSecond(other)] : [];
+  });
+  if (costs.length === 0) return [];
+  const ns = (value: number): string => value.toFixed(1);
+  const measured = `${ns(median(costs))} (${ns(Math.min(...costs))}..${ns(Math.max(...costs))}) ns`;
+  const title = 'memlane each 64 B: more than in sealed memory, a message';
+  return [{ title, target: `<= ${guardCostNs} ns`, measured, met: median(costs) <= guardCostNs }];
 }
 
 function round(ratio: number): string {

@@ -42,6 +42,8 @@ export async function loadCatalog(native: NativePrograms): Promise<Catalog> {
     { name: 'memlane claim', variant: 'claim', program: ring },
     { name: 'memlane claim, equal depth', variant: 'claim-deep', program: ring, sizes: [64, mib] },
     { name: 'memlane write', variant: 'write', program: ring },
+    { name: 'memlane each, sealed', variant: 'each-sealed', program: ring, sizes: [64] },
+    { name: 'memlane batch, sealed', variant: 'batch-sealed', program: ring, sizes: [64] },
     { name: 'C ring each', variant: 'each', program: spsc },
     { name: 'C ring batch', variant: 'batch', program: spsc },
     { name: 'C ring claim', variant: 'claim', program: spsc },

@@ -1,7 +1,17 @@
 // The ring between two processes. Variants: each (one commit a message), batch (32 claims a commit), claim (zero copy:
 // only the sequence number is written), claim-deep (the same, in a ring with as many records at any size), write (copied
-// in by tryWrite).
-import { createRing, FULL, openRing, type Producer, type RecordView } from '@memlane/ring';
+// in by tryWrite). Each of them with `-sealed`: in memory that nobody can cut, which is not guarded.
+import { readFileSync, writeFileSync } from 'node:fs';
+import {
+  attachRing,
+  createAnonymousRing,
+  createRing,
+  FULL,
+  openRing,
+  type Producer,
+  type RecordView,
+  type Ring,
+} from '@memlane/ring';
 import { nowNs, parseRole, printReady, type Role, report } from '../role.ts';
 import { Workload } from '../workload.ts';
 
@@ -9,13 +19,28 @@ const batch = 32;
 const mib = 1 << 20;
 const largestForSmallRing = 16 << 10;
 
-const role = parseRole();
+const SEALED = '-sealed';
+const given = parseRole();
+const isSealed = given.variant.endsWith(SEALED);
+const role: Role = isSealed ? { ...given, variant: given.variant.slice(0, -SEALED.length) } : given;
 const work = new Workload(role.sizeBytes);
 
 function capacityBytes({ variant, sizeBytes }: Role): number {
   // Room for 56 records of 64 B, or 63 of 1 MiB.
   if (variant === 'claim-deep') return sizeBytes * 64;
   return sizeBytes <= largestForSmallRing ? mib : 8 * mib;
+}
+
+/** The consumer's side, which comes first. A ring without a name is handed over by its descriptor, in a file. */
+function create(): Ring {
+  if (!isSealed) return createRing(role.path, { capacityBytes: capacityBytes(role) });
+  const ring = createAnonymousRing({ capacityBytes: capacityBytes(role) });
+  writeFileSync(role.path, JSON.stringify(ring.descriptor()));
+  return ring;
+}
+
+function open(): Ring {
+  return isSealed ? attachRing(JSON.parse(readFileSync(role.path, 'utf8'))) : openRing(role.path);
 }
 
 function claim(producer: Producer): number {
@@ -71,7 +96,7 @@ function produceWrites(producer: Producer): void {
 }
 
 function consume(isIntact: (view: RecordView, offset: number, length: number, sequence: number) => boolean): void {
-  using ring = createRing(role.path, { capacityBytes: capacityBytes(role) });
+  using ring = create();
   using consumer = ring.consumer({ wait: 'spin' });
   let received = 0;
   let faults = 0;
@@ -93,7 +118,7 @@ function consume(isIntact: (view: RecordView, offset: number, length: number, se
 const isStampOnly = role.variant.startsWith('claim');
 if (role.produces) {
   const produce = { each: produceEach, batch: produceBatches, write: produceWrites }[role.variant] ?? produceStamps;
-  using ring = openRing(role.path);
+  using ring = open();
   using producer = ring.producer({ wait: 'spin' });
   produce(producer);
 } else if (isStampOnly) {

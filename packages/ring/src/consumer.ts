@@ -209,7 +209,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     const lane = this.#lane;
     const records = lane.handledRecords;
     const bytes = lane.handledBytes;
-    if (!this.#mending(this.#release, false)) return;
+    if (!(this.recovery === undefined ? lane.release() : this.#mending(this.#release, false))) return;
     lane.handledRecords = 0;
     lane.handledBytes = 0;
     const statistics = this.statistics;

@@ -88,6 +88,7 @@ export class LaneHealth {
   readonly #faults: FaultCounter | undefined;
   readonly #counters: Int32Array | undefined;
   readonly #counter: number;
+  readonly #acknowledged: number;
   /** The last error that says that the lane is not what it was: tells it from those of a handler. */
   failure: Error | undefined;
 
@@ -95,12 +96,12 @@ export class LaneHealth {
     this.#faults = faults;
     this.#counters = faults?.counters;
     this.#counter = faults?.counter ?? 0;
+    this.#acknowledged = faults?.acknowledged ?? 0;
   }
 
   /** @throws ERR_MEMLANE_TRUNCATED, ERR_MEMLANE_NO_SPACE, ERR_MEMLANE_IO when an access has met a page that was gone. */
   expectNoFault(): void {
-    if (this.#counters !== undefined && load(this.#counters, this.#counter) !== this.#faults?.acknowledged)
-      this.#fault();
+    if (this.#counters !== undefined && load(this.#counters, this.#counter) !== this.#acknowledged) this.#fault();
   }
 
   /** The error for a shared word or record header that a correct peer never writes, unless its page is gone. */
@@ -390,16 +391,18 @@ export class LaneReader {
     if (position === this.#published && !this.#refresh()) return 0;
     const published = this.#published;
     const view = this.#view;
+    const types = view.i32;
     const i32 = this.#i32;
     const mask = this.#mask;
+    const checksums = this.#checksums;
     let count = 0;
     while (position !== published && count < limit) {
       const index = indexOf(position, mask);
       const length = ~i32[index >> 2];
-      const end = advance(position, this.#bytesOf(length));
+      const end = advance(position, recordBytes(checksums ? checkedLength(length) : length));
       if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw this.#health.lied('length', length);
-      if (this.#checksums) this.#check(position, length);
-      const action = handler(view, index + HEADER_BYTES, length, view.i32[(index >> 2) + TYPE]);
+      if (checksums) this.#check(position, length);
+      const action = handler(view, index + HEADER_BYTES, length, types[(index >> 2) + TYPE]);
       if (action === ABORT || this.#closed) break;
       if (this.#position !== position)
         throw new MemlaneError('ERR_MEMLANE_CONCURRENT', 'The handler of poll() has read from its own consumer');

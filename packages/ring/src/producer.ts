@@ -45,6 +45,7 @@ export class Producer extends Endpoint {
   /** Writes that wait for room, and the end of the last of them. */
   #queued = 0;
   #lastQueued: Promise<void> = Promise.resolve();
+  readonly #publish = (): boolean => this.#lane.publish();
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void, draft?: Draft) {
     super(place, CONSUMER_SLOT, options, onClose, draft);
@@ -64,10 +65,8 @@ export class Producer extends Endpoint {
    *   ERR_MEMLANE_CORRUPT when the consumer has written a position that cannot be.
    */
   tryClaim(length: number, type = 0): number {
-    const offset =
-      this.recovery === undefined
-        ? this.#lane.claim(length, type)
-        : this.#mending(() => this.#lane.claim(length, type));
+    // Not with a closure here: what it captures would be allocated at each call, taken or not.
+    const offset = this.recovery === undefined ? this.#lane.claim(length, type) : this.#claimMending(length, type);
     if (offset < 0) this.#refused();
     return offset;
   }
@@ -81,7 +80,7 @@ export class Producer extends Endpoint {
     const lane = this.#lane;
     const records = lane.claimedRecords;
     const bytes = lane.claimedBytes;
-    if (!(this.recovery === undefined ? lane.publish() : this.#mending(() => lane.publish()))) {
+    if (!(this.recovery === undefined ? lane.publish() : this.#mending(this.#publish))) {
       this.expectOpen();
       return;
     }
@@ -222,8 +221,11 @@ export class Producer extends Endpoint {
     }
   }
 
+  #claimMending(length: number, type: number): number {
+    return this.#mending(() => this.#lane.claim(length, type));
+  }
+
   #hasRoomFor(length: number): boolean {
-    if (this.recovery === undefined) return this.#lane.hasRoomFor(length);
     this.inspect();
     return this.#mending(() => this.#lane.hasRoomFor(length));
   }

@@ -165,28 +165,21 @@ static bool repair(range *r, uint64_t address, int signal, int code) {
 
   file_status status;
   const bool known = names_its_file(r, &status);
-  enum cause cause = UNBACKED;
-  bool repaired;
-  if (signal == SIGSEGV) {
-    cause = READ_ONLY;
-    repaired = replace_by_copy(r, page, known ? &status : 0);
-  } else {
-    const uint64_t offset = r->file_offset + (page - r->start);
-    const uint64_t file_end = known ? up_to((uint64_t)status.size, r->page_bytes) : 0;
-    if (known && offset >= file_end) {
-      // Everything behind the end of the file in one go: one fault instead of one a page.
-      cause = TRUNCATED;
-      const uint64_t from = file_end > r->file_offset ? r->start + (file_end - r->file_offset) : r->start;
-      repaired = replace_by_zeros(r, from, r->end);
-    } else {
-      repaired = replace_by_zeros(r, page, page + r->page_bytes < r->end ? page + r->page_bytes : r->end);
-    }
-  }
-  if (!repaired) return false;
-
+  const uint64_t file_end = known ? up_to((uint64_t)status.size, r->page_bytes) : 0;
+  const bool is_behind = known && r->file_offset + (page - r->start) >= file_end;
+  const enum cause cause = signal == SIGSEGV ? READ_ONLY : is_behind ? TRUNCATED : UNBACKED;
   if (!again) r->repeats = 0;
+  // Before the page is there: another thread can read the zeros at once, and would find nothing counted.
   count_fault(r, cause, code, address, known ? status.size : -1);
-  return true;
+  switch (cause) {
+    case READ_ONLY:
+      return replace_by_copy(r, page, known ? &status : 0);
+    case TRUNCATED:
+      // Everything behind the end of the file in one go: one fault instead of one a page.
+      return replace_by_zeros(r, file_end > r->file_offset ? r->start + (file_end - r->file_offset) : r->start, r->end);
+    default:
+      return replace_by_zeros(r, page, page + r->page_bytes < r->end ? page + r->page_bytes : r->end);
+  }
 }
 
 // ---- The handler -----------------------------------------------------------------------------------------------------
@@ -428,12 +421,11 @@ EXPORT int guard_extend(int index, uint64_t bytes, uint64_t from) {
 static long map_file(range *r) {
   file_status status;
   long result = -EBADF;
-  if (names_its_file(r, &status)) {
+  if (names_its_file(r, &status))
     result = CALL(SYS_mmap, r->start, r->end - r->start, r->protection, MAP_FIXED | MAP_SHARED, r->fd, r->file_offset);
-    if (is_error(result)) map_zeros(r->start, r->end - r->start, MAP_FIXED);
-  }
   if (is_error(result)) {
     count_fault(r, UNBACKED, 0, r->start, -1);
+    map_zeros(r->start, r->end - r->start, MAP_FIXED);
     return result;
   }
   forget_replaced(r, 0);

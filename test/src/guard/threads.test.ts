@@ -60,6 +60,12 @@ describe('several threads on the same missing pages', () => {
     expect(result).toEqual({ lost: 0, faults: [1], fileUntouched: true });
   });
 
+  test('the fault is counted before any of them can read the zeros', async () => {
+    using scratch = scratchFolder();
+    const [result] = await runProgram('guard-first-sight', { path: scratch.file('a'), regions: 500, rounds: 4 });
+    expect(result).toEqual({ missed: 0, faults: 2000, failed: 0 });
+  });
+
   test('of a read-only file: no store is lost, one fault a page', async () => {
     using scratch = scratchFolder();
     const plan = { path: scratch.file('a'), way: 'read-only', pages: 256, threads: 4, rounds: 20 };

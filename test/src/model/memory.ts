@@ -1,0 +1,88 @@
+import { nameOf, place, type Store } from './places.ts';
+import { type Access, call, run } from './run.ts';
+
+/*
+ * What the module hook puts in the place of packages/core/src/memory.ts: every operation is a step. The words that the
+ * caller passes are a stand-in; only the index counts.
+ */
+
+/** Names of the words of the head, by index; set by the bed. */
+export const wordNames: string[] = [];
+const wordPlaces: number[] = [];
+
+function placeOf(index: number): number {
+  wordPlaces[index] ??= place(wordNames[index] ?? `word ${index}`);
+  return wordPlaces[index];
+}
+
+function touch(
+  access: Access,
+  at: number,
+  value: number | string,
+  mute: boolean,
+  apply: (store: Store) => number,
+): number {
+  return run().next(access, at, () => ({
+    label: `${access} ${nameOf(at)}${value === '' ? '' : ` ${value}`}`,
+    mute,
+    choices: 1,
+    touches: () => [at],
+    apply,
+  }));
+}
+
+export function load(_words: Int32Array, index: number): number {
+  const at = placeOf(index);
+  return touch('load', at, '', false, (store) => store[at] as number);
+}
+
+export function store(_words: Int32Array, index: number, value: number): void {
+  const at = placeOf(index);
+  touch('store', at, value, true, (words) => {
+    words[at] = value;
+    return 0;
+  });
+}
+
+export function getAndAdd(_words: Int32Array, index: number, delta: number): number {
+  const at = placeOf(index);
+  return touch('update', at, `+ ${delta}`, false, (words) => {
+    const before = words[at] as number;
+    words[at] = before + delta;
+    return before;
+  });
+}
+
+export function compareAndSet(_words: Int32Array, index: number, expected: number, value: number): boolean {
+  const at = placeOf(index);
+  const swapped = touch('update', at, `${expected} to ${value}`, false, (words) => {
+    if (words[at] !== expected) return 0;
+    words[at] = value;
+    return 1;
+  });
+  return swapped === 1;
+}
+
+export function pause(): void {}
+
+/** Ends when there is a reason to try again: the lock that could not be had last is free. */
+export function sleepSync(_ms: number): void {
+  const lock = run().contested;
+  call(
+    'pause',
+    () => (lock >= 0 ? [lock] : []),
+    (words) => (lock >= 0 && words[lock] !== 0 ? undefined : 0),
+  );
+}
+
+/** A load or store that is not in Atomics: of a record. */
+export function loadPlain(at: number): number {
+  return touch('plain load', at, '', false, (words) => words[at] as number);
+}
+
+export function storePlain(at: number, value: number): void {
+  touch('plain store', at, value, true, (words) => {
+    words[at] = value;
+    return 0;
+  });
+}

@@ -1,0 +1,177 @@
+import type { ScenarioName } from './names.ts';
+
+/*
+ * Faults planted in the compiled modules as they are loaded. Each text must fit exactly one place, so that a mutant whose
+ * place has changed fails instead of passing for the original.
+ */
+export interface Mutant {
+  readonly name: string;
+  /** End of the module's URL. */
+  readonly module: string;
+  readonly edits: readonly { readonly from: string; readonly to: string }[];
+  /** The scenario that has to find it, and how its message begins. */
+  readonly scenario: ScenarioName;
+  readonly finding: RegExp;
+}
+
+const LANE = '/ring/dist/lane.js';
+const PRODUCER = '/ring/dist/producer.js';
+const PARKING = '/core/dist/parking.js';
+const PARTICIPANTS = '/core/dist/participants.js';
+const WAITING = '/core/dist/waiting.js';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'published before the record is written',
+    module: LANE,
+    edits: [
+      {
+        from: 'const index = indexOf(claimed, this.#mask);\n        const i32',
+        to: 'const index = indexOf(claimed, this.#mask);\n store(this.#words, this.#base + PUBLISHED, end);\n        const i32',
+      },
+    ],
+    scenario: 'two threads',
+    finding: /^data race: .*plain/,
+  },
+  {
+    name: 'parked word looked at before the publish',
+    module: PRODUCER,
+    edits: [
+      { from: 'commit() {\n        const lane', to: 'commit() {\n        this.wakePeer();\n        const lane' },
+      { from: 'statistics[BATCHES] += 1;\n        this.wakePeer();', to: 'statistics[BATCHES] += 1;' },
+    ],
+    scenario: 'two threads',
+    finding: /^lost wake-up: consumer/,
+  },
+  {
+    name: 'no second look before the sleep',
+    module: WAITING,
+    edits: [{ from: 'const met = condition();', to: 'const met = false;' }],
+    scenario: 'two threads',
+    finding: /^lost wake-up/,
+  },
+  {
+    name: 'bell looked at after the parked word is stored',
+    module: PARKING,
+    edits: [{ from: 'return bell;', to: 'return load(this.#words, this.#bell);' }],
+    scenario: 'two threads',
+    finding: /^lost wake-up/,
+  },
+  {
+    name: 'episode not raised',
+    module: PARKING,
+    edits: [{ from: '>>> EPISODE_SHIFT) + 1;', to: '>>> EPISODE_SHIFT) || 1;' }],
+    scenario: 'two threads',
+    finding: /^lost wake-up|sleep/,
+  },
+  {
+    name: 'space given back before the handler has run',
+    module: LANE,
+    edits: [
+      {
+        from: 'const action = handler(',
+        to: 'store(this.#words, this.#base + CONSUMED, end);\n            const action = handler(',
+      },
+    ],
+    scenario: 'two threads',
+    finding: /^data race: .*plain/,
+  },
+  {
+    name: 'space given back before the handler has run, seen by a successor',
+    module: LANE,
+    edits: [
+      {
+        from: 'const action = handler(',
+        to: 'store(this.#words, this.#base + CONSUMED, end);\n            const action = handler(',
+      },
+    ],
+    scenario: 'consumer killed and succeeded, with room for all',
+    finding: /^consumer 2 read message 2 after 0|arrived$/,
+  },
+  {
+    name: 'room for one record more than there is',
+    module: LANE,
+    edits: [
+      {
+        from: 'this.#limit = advance(consumed, this.#capacity);',
+        to: 'this.#limit = advance(consumed, this.#capacity + 16);',
+      },
+    ],
+    scenario: 'two threads',
+    finding: /^data race|failed: A peer has written/,
+  },
+  {
+    name: 'stale position believed before a sleep',
+    module: LANE,
+    edits: [
+      {
+        from: 'return this.#position !== this.#published || this.#refresh();',
+        to: 'return this.#position !== this.#published;',
+      },
+    ],
+    scenario: 'two threads',
+    finding: /^lost wake-up: consumer/,
+  },
+  {
+    name: 'limit not compared by distance',
+    module: LANE,
+    edits: [
+      {
+        from: 'const end = advance(claimed, this.#bytesOf(length));\n        if (distance(end, this.#limit) > 0',
+        to: 'const end = advance(claimed, this.#bytesOf(length));\n        if (end > this.#limit',
+      },
+    ],
+    scenario: 'two threads, across 2^31',
+    finding: /./,
+  },
+  {
+    name: 'end looked at after the position',
+    module: LANE,
+    edits: [
+      {
+        from: 'load(this.#words, this.#base + ENDED) === 1 && !this.hasRecord()',
+        to: '!this.hasRecord() && load(this.#words, this.#base + ENDED) === 1',
+      },
+    ],
+    scenario: 'a stream that ends',
+    finding: /messages were published, \d arrived$/,
+  },
+  {
+    name: 'death of the peer not watched',
+    module: WAITING,
+    edits: [{ from: 'peer.watchDeath(lookAgain);', to: ';' }],
+    scenario: 'producer killed, event loops',
+    finding: /^lost wake-up: consumer/,
+  },
+  {
+    name: 'slot made visible before it is locked',
+    module: PARTICIPANTS,
+    edits: [
+      { from: 'own.expectLinked();\n', to: 'own.expectLinked();\n const early = this.#enter(slots[0], role, own);\n' },
+      { from: 'return this.#enter(slot, role, own);', to: 'return early;' },
+    ],
+    scenario: 'rivals for a slot',
+    finding: /^rival \d holds the slot/,
+  },
+  {
+    name: 'slot not locked',
+    module: PARTICIPANTS,
+    edits: [{ from: '(candidate) => tryLockByte(own.fd, slotByte(candidate))', to: '() => true' }],
+    scenario: 'rivals for a slot',
+    finding: /hold one slot$|holds the slot/,
+  },
+  {
+    name: 'slot not recovered',
+    module: PARTICIPANTS,
+    edits: [{ from: 'new ParkingSpot(this.words, base).leave();', to: '' }],
+    scenario: 'rivals for a slot',
+    finding: /its predecessor sleeps in it$/,
+  },
+  {
+    name: 'generation not raised',
+    module: PARTICIPANTS,
+    edits: [{ from: 'load(this.words, base + GENERATION) + 1', to: 'load(this.words, base + GENERATION) || 1' }],
+    scenario: 'consumer killed and succeeded, event loops',
+    finding: /^lost wake-up: consumer 2/,
+  },
+];

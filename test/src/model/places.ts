@@ -1,0 +1,34 @@
+/*
+ * Everything that actors share, the kernel's part of it included, is one array of 32-bit words; a word is found by its
+ * name. Two states of the world are the same exactly when these words are the same and every actor has seen the same.
+ */
+export type Store = Int32Array;
+
+export const CAPACITY = 112;
+const names: string[] = [];
+const indexes = new Map<string, number>();
+
+/** Where the word of that name is. It begins as 0. */
+export function place(name: string): number {
+  let index = indexes.get(name);
+  if (index === undefined) {
+    index = names.length;
+    if (index === CAPACITY) throw new Error(`The scenario needs more than ${CAPACITY} words`);
+    names.push(name);
+    indexes.set(name, index);
+  }
+  return index;
+}
+
+export function nameOf(index: number): string {
+  return names[index] as string;
+}
+
+/** All words whose names begin so. */
+export function placesOf(prefix: string): number[] {
+  return names.flatMap((name, index) => (name.startsWith(prefix) ? [index] : []));
+}
+
+export function emptyStore(): Store {
+  return new Int32Array(CAPACITY);
+}

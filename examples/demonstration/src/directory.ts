@@ -14,7 +14,12 @@ export function makeDirectory(): string {
   }
 }
 
-export function removeDirectory(directory: string): void {
-  // A process that is just being killed may still put a file there.
-  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+/** Removes the folder; returns whether it is gone. A process that is just being killed may still put a file there. */
+export function removeDirectory(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 1, retryDelay: 50 });
+  } catch {
+    // Sometimes it says so when the folder has not become empty, sometimes not.
+  }
+  return !existsSync(directory);
 }

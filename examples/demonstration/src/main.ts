@@ -1,10 +1,11 @@
-// The demonstration: three acts, each played by processes of its own. This one only directs and judges.
+// The demonstration: four acts, each played by processes of its own. This one only directs and judges.
 // main [--quick] [FILE]
 import { constants } from 'node:os';
 import { LinuxError, MemlaneError } from 'memlane';
 import { parseArguments, USAGE } from './arguments.ts';
 import { Complaint } from './complaint.ts';
 import { playCrash } from './crash/act.ts';
+import { playCut } from './cut/act.ts';
 import { playFile } from './file/act.ts';
 import { chooseFile } from './file/source-file.ts';
 import { playRace } from './race/act.ts';
@@ -23,7 +24,12 @@ async function main(): Promise<boolean> {
   endOnSignal();
   stage = new Stage();
   const started = performance.now();
-  const agreed = [await playFile(stage, source), await playRace(stage, quick), await playCrash(stage, quick)];
+  const agreed = [
+    await playFile(stage, source),
+    await playRace(stage, quick),
+    await playCrash(stage, quick),
+    await playCut(stage, quick),
+  ];
   print();
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const all = agreed.every(Boolean);

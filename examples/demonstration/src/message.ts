@@ -1,4 +1,4 @@
-// The messages of the second and third act: 64 bytes, eight doubles, none of which occurs in another message. So whatever
+// The messages of all acts but the first: 64 bytes, eight doubles, none of which occurs in another message. So whatever
 // is lost, doubled, torn or out of place is noticed, by reading every byte.
 
 export const MESSAGE_BYTES = 64;

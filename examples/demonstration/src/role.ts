@@ -7,6 +7,8 @@ export interface Report {
   readonly ready?: true;
   /** How far it is, in a unit of its own. */
   readonly progress?: number;
+  /** What has just happened, in a shape that the act knows. */
+  readonly event?: object;
   /** What it found. */
   readonly result?: object;
   /** Why it gives up, in words for the user. */
@@ -27,11 +29,6 @@ export function reportProgress(progress: number, now: number = performance.now()
   if (now - progressAt < PROGRESS_MS) return;
   progressAt = now;
   report({ progress });
-}
-
-/** The system's clock, which all processes share, in finer steps than Date.now(). */
-export function clockMs(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 /** The longest that a blocking wait may last before {@link endIfOrphaned} is asked. */

@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { Actor } from './actor.ts';
 import { makeDirectory, removeDirectory } from './directory.ts';
 
+/** Of removing the folder, each with a pause: those who might still put a file there have been killed. */
+const MOST_ATTEMPTS = 20;
+
 export class Stage {
   /** Every file of the demonstration lies here: rings, their bells, sockets. */
   readonly directory: string;
@@ -28,13 +31,12 @@ export class Stage {
 
   /** Starts a program in a process of its own. */
   start<Result>(program: URL, ...args: readonly (string | number)[]): Actor<Result> {
-    const actor = new Actor<Result>(program, args);
-    this.#actors.add(actor);
-    actor.result.catch((error) => {
-      if (this.#actors.has(actor)) this.#failure.abort(error);
-    });
-    void actor.gone.then(() => this.#actors.delete(actor));
-    return actor;
+    return this.#enter(new Actor<Result>(program, args));
+  }
+
+  /** As {@link start}, where the program may die of what it does: its end, of whatever kind, is no failure. */
+  startDoomed<Result>(program: URL, ...args: readonly (string | number)[]): Actor<Result> {
+    return this.#enter(new Actor<Result>(program, args, true));
   }
 
   /** The value of a promise, unless a program fails first. */
@@ -60,11 +62,20 @@ export class Stage {
     await actor.gone;
   }
 
+  #enter<Result>(actor: Actor<Result>): Actor<Result> {
+    this.#actors.add(actor);
+    actor.result.catch((error) => {
+      if (this.#actors.has(actor) && !actor.isDoomed) this.#failure.abort(error);
+    });
+    void actor.gone.then(() => this.#actors.delete(actor));
+    return actor;
+  }
+
   /** Ends everything. Synchronous: also the last thing to be done on a signal. */
   end(): void {
     for (const actor of this.#actors) actor.kill();
     this.#actors.clear();
-    removeDirectory(this.directory);
+    for (let attempt = 0; !removeDirectory(this.directory) && attempt < MOST_ATTEMPTS; ) attempt++;
   }
 }
 

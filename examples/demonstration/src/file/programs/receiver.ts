@@ -2,7 +2,8 @@
 // receiver RING
 import { createHash } from 'node:crypto';
 import { openRing } from 'memlane';
-import { clockMs, endIfOrphaned, PATIENCE_MS, report, reportProgress } from '../../role.ts';
+import { clockMs } from '../../clock.ts';
+import { endIfOrphaned, PATIENCE_MS, report, reportProgress } from '../../role.ts';
 import type { Passage } from '../act.ts';
 
 const hash = createHash('sha256');

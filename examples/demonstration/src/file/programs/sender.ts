@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { fstatSync, openSync, readSync } from 'node:fs';
 import { FULL, openRing } from 'memlane';
-import { clockMs, endIfOrphaned, PATIENCE_MS, report } from '../../role.ts';
+import { clockMs } from '../../clock.ts';
+import { endIfOrphaned, PATIENCE_MS, report } from '../../role.ts';
 import type { Passage } from '../act.ts';
 
 const [ringPath, path, recordBytes] = process.argv.slice(2);

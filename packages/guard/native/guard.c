@@ -178,6 +178,8 @@ static bool repair(range *r, uint64_t address, int signal, int code) {
       // Everything behind the end of the file in one go: one fault instead of one a page.
       return replace_by_zeros(r, file_end > r->file_offset ? r->start + (file_end - r->file_offset) : r->start, r->end);
     default:
+      // Inside the file: what can still be read of the page stays.
+      if (replace_by_copy(r, page, known ? &status : 0)) return true;
       return replace_by_zeros(r, page, page + r->page_bytes < r->end ? page + r->page_bytes : r->end);
   }
 }

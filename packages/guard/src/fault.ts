@@ -39,13 +39,18 @@ export function faultError({ cause, path, offset, fileLength }: Fault): MemlaneE
 /** `enum cause` of native/guard.c. */
 const Cause = { truncated: 1, unbacked: 2, readOnly: 3 } as const;
 
-/** Tells apart by asking the file, what a signal leaves open. */
-export function classify(cause: number, fd: number, offset: number): FaultCause {
+/** `si_code` of SIGBUS for memory that is broken. */
+const BROKEN_MEMORY: readonly number[] = [4, 5];
+
+/** Tells apart, by asking the file, what a signal leaves open. */
+export function classify(cause: number, code: number, fd: number, offset: number): FaultCause {
   if (cause === Cause.truncated) return 'truncated';
   if (cause === Cause.readOnly) return 'read-only';
+  if (BROKEN_MEMORY.includes(code)) return 'io-error';
   try {
     // A page inside the file that cannot be had: a hole that cannot be filled, or a device that cannot read it.
     readSync(fd, new Uint8Array(1), 0, 1, offset);
+    // Otherwise: cut, and grown again before it was asked for its length; or a store that the file system refuses.
     return statfsSync(`/proc/self/fd/${fd}`).bavail === 0 ? 'no-space' : 'unknown';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EIO' ? 'io-error' : 'unknown';

@@ -85,9 +85,9 @@ export class GuardedRange {
     const into = new Float64Array(4);
     for (const index of this.#indices) {
       if (native.describe(index, into) <= 0) continue;
-      const [cause, , offset, fileLength] = into;
+      const [cause, code, offset, fileLength] = into;
       return {
-        cause: classify(cause, fd, offset),
+        cause: classify(cause, code, fd, offset),
         path,
         offset,
         fileLength: fileLength < 0 ? undefined : fileLength,

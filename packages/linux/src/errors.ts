@@ -46,8 +46,9 @@ export const ERROR_CODES = {
     remedy: 'Open it instead (openRing, openOrCreateRing), remove it (removeRing), or choose another name.',
   },
   ERR_MEMLANE_IO: {
-    meaning: 'The device could not read a page of the mapped file; a page of zeros stands in its place.',
-    remedy: 'Look into the kernel log, repair or replace the device, then open the file again.',
+    meaning:
+      'A page of the mapped file could not be had: the device failed, the file was cut and grown again, or may not be written any more. A private page stands in its place.',
+    remedy: 'Look into the kernel log, and for who else changes the file; then open it again.',
   },
   ERR_MEMLANE_KIND: {
     meaning: 'The file is one of memlane, but of another kind than was asked for.',

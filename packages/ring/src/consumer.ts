@@ -1,12 +1,5 @@
 import { StatisticsIndex } from '@memlane/core';
-import {
-  type Draft,
-  Endpoint,
-  type EndpointOptions,
-  nextTurn,
-  OPERATIONS_A_TURN,
-  type WaitOptions,
-} from './endpoint.ts';
+import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
 import { lossOf, type Place, PRODUCER_SLOT } from './recovery.ts';
 
@@ -36,18 +29,20 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   readonly #giveBack = (): void => this.#advance();
   readonly #release = (): boolean => this.#lane.release();
   readonly #isDrained = (): boolean => this.#lane.isDrained();
-  readonly #look = (): boolean => this.#lane.hasRecord() || this.#lane.isDrained();
+  readonly #look = (): boolean => !this.#lost && (this.#lane.hasRecord() || this.#lane.isDrained());
   readonly #hasWork = (): boolean => {
     this.inspect();
     return this.#mending(this.#look, false);
   };
   #streamId: Buffer;
+  /** The file is lost, and the producer has not made a fresh one yet: what is there to be seen is not to be read. */
+  #lost = false;
 
-  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void, draft?: Draft) {
-    super(place, PRODUCER_SLOT, options, onClose, draft);
+  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
+    super(place, PRODUCER_SLOT, options, onClose, place.ring.lane.checksums === true);
     const { lane, streamId } = place.ring;
-    this.#lane = new LaneReader(lane);
-    this.#view = lane.draft ?? lane.view;
+    this.#lane = new LaneReader({ ...lane, draft: this.draft });
+    this.#view = this.draft ?? lane.view;
     this.#streamId = streamId;
     this.#releaseBytes = lane.capacityBytes >> 2;
   }
@@ -147,14 +142,15 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       throw error;
     }
     this.#streamId = streamId;
+    this.#lost = false;
     this.moveTo(place);
     this.#advance();
     return true;
   }
 
   /**
-   * Runs an operation; where the file was lost under it, goes on in the fresh one and runs it again. While there is no fresh
-   * one, the result is `nothing`.
+   * Runs an operation; where the file was lost under it, goes on in the fresh one and runs it again. While the producer has
+   * not made one, the result is `nothing`; when it is dead, the error.
    */
   #mending<Result>(operation: () => Result, nothing: Result): Result {
     if (this.recovery === undefined) return operation();
@@ -164,6 +160,9 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       } catch (error) {
         if (error !== this.#lane.health.failure) throw error;
         if (this.mend()) continue;
+        // Nobody will ever make a fresh one.
+        if (!this.recovery.isReplaced && !this.peer.isAlive()) throw error;
+        this.#lost = true;
         this.recovery.condemn();
         this.wakePeer();
         return nothing;
@@ -175,7 +174,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     let count = 0;
     const counting: Handler = (view, offset, length, type) => {
       const action = handler(view, offset, length, type);
-      if (action !== Action.ABORT) count += 1;
+      if (action !== Action.ABORT && !this.closed) count += 1;
       return action;
     };
     do {

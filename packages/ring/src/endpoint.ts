@@ -1,7 +1,8 @@
 import { Peer, StatisticsIndex, TamperAlarm, WAIT_STRATEGIES, Waiter, type WaitStrategy } from '@memlane/core';
 import { MemlaneError, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
-import { lossOf, type Place, Recovery } from './recovery.ts';
+import { lossOf, type Place, Recovery, recovers } from './recovery.ts';
+import { createDraft } from './ring-file.ts';
 
 /** How an endpoint behaves. */
 export interface EndpointOptions {
@@ -31,6 +32,9 @@ export abstract class Endpoint implements Disposable {
   protected statistics: Float64Array;
   /** undefined for an endpoint that fails with its file. */
   protected readonly recovery: Recovery | undefined;
+  /** Private memory for records: made there by a producer that recovers, checked there by a consumer of checksums. */
+  protected readonly draft: RecordView | undefined;
+  readonly #draft: Disposable | undefined;
   #movedTimes = 0;
   #inspectedMs = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -42,10 +46,11 @@ export abstract class Endpoint implements Disposable {
   constructor(
     place: Place,
     peerSlot: number,
-    { wait = 'adaptive' }: EndpointOptions,
+    options: EndpointOptions,
     onClose: (endpoint: Endpoint) => void,
-    draft?: Draft,
+    needsDraft: boolean,
   ) {
+    const { wait = 'adaptive' } = options;
     const { ring, participant } = place;
     this.#place = place;
     this.#peerSlot = peerSlot;
@@ -53,7 +58,11 @@ export abstract class Endpoint implements Disposable {
     this.peer = new Peer(ring.table, peerSlot);
     this.waiter = new Waiter(participant, [this.peer], wait, () => this.#listen());
     this.statistics = participant.statistics;
-    if (draft !== undefined) this.recovery = new Recovery(place, draft, () => this.#alarmed());
+    if (!needsDraft) return;
+    const draft = createDraft(ring.lane.capacityBytes);
+    this.#draft = draft.region;
+    this.draft = draft.view;
+    if (recovers(ring, options)) this.recovery = new Recovery(place, draft.view, () => this.#alarmed());
   }
 
   /** Times that the endpoint went on in a fresh file; see {@link EndpointOptions.recover}. */
@@ -96,6 +105,7 @@ export abstract class Endpoint implements Disposable {
     clearTimeout(this.#retry);
     this.#alarm?.close();
     this.recovery?.close();
+    this.#draft?.[Symbol.dispose]();
     this.#onClose(this);
   }
 
@@ -167,12 +177,6 @@ export abstract class Endpoint implements Disposable {
   protected wakePeer(): void {
     if (this.peer.wakeIfParked()) this.statistics[StatisticsIndex.rings] += 1;
   }
-}
-
-/** Private memory for the records of an endpoint that recovers. */
-export interface Draft {
-  readonly region: Disposable;
-  readonly view: RecordView;
 }
 
 /** How often a condition that is looked at without end looks at the file, too. */

@@ -168,6 +168,7 @@ export class LaneWriter {
     this.#draft = draft;
     this.#maxLength = capacityBytes - HEADER_BYTES - (checksums ? 4 : 0);
     this.#published = load(words, base + PUBLISHED) as Position;
+    if (this.#published % ALIGNMENT !== 0) throw this.#health.lied('published', this.#published);
     this.#claimed = this.#published;
     this.#limit = this.#published;
     this.#consumed = load(words, base + CONSUMED) as Position;
@@ -284,8 +285,11 @@ export class LaneWriter {
     for (let position = this.#published; position !== claimed; ) {
       const index = indexOf(position, this.#mask);
       const length = ~i32[index >> 2];
+      const end = advance(position, this.#bytesOf(length));
+      // Without a draft the header is in the file, where somebody may have changed it.
+      if (length >>> 0 > this.#capacity || distance(claimed, end) < 0) throw this.#health.lied('length', length);
       i32[checksumWord(index, length)] = checksumOf(u8, index, length, position);
-      position = advance(position, this.#bytesOf(length));
+      position = end;
     }
     if (this.#draft === undefined) return;
     const from = indexOf(this.#published, this.#mask);
@@ -344,6 +348,7 @@ export class LaneReader {
     this.#checksums = checksums;
     this.#draft = draft;
     this.#consumed = load(words, base + CONSUMED) as Position;
+    if (this.#consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', this.#consumed);
     this.#position = this.#consumed;
     this.#published = this.#consumed;
   }

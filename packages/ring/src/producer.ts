@@ -1,15 +1,8 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, throwArgument } from '@memlane/linux';
-import {
-  type Draft,
-  Endpoint,
-  type EndpointOptions,
-  nextTurn,
-  OPERATIONS_A_TURN,
-  type WaitOptions,
-} from './endpoint.ts';
+import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { FULL, LaneWriter, type RecordView } from './lane.ts';
-import { CONSUMER_SLOT, type Place } from './recovery.ts';
+import { CONSUMER_SLOT, type Place, recovers } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;
@@ -47,11 +40,11 @@ export class Producer extends Endpoint {
   #lastQueued: Promise<void> = Promise.resolve();
   readonly #publish = (): boolean => this.#lane.publish();
 
-  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void, draft?: Draft) {
-    super(place, CONSUMER_SLOT, options, onClose, draft);
+  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
+    super(place, CONSUMER_SLOT, options, onClose, recovers(place.ring, options));
     const { lane } = place.ring;
-    this.#lane = new LaneWriter(lane);
-    this.view = lane.draft ?? lane.view;
+    this.#lane = new LaneWriter({ ...lane, draft: this.draft });
+    this.view = this.draft ?? lane.view;
     this.maxMessageBytes = this.#lane.maxLength;
   }
 
@@ -111,7 +104,7 @@ export class Producer extends Endpoint {
     if (offset === FULL) return false;
     // With the length: without it Node 20 and 22 write nothing into a Buffer of 2 GiB, which is what 1 GiB has twice.
     if (typeof message === 'string') this.view.buffer.write(message, offset, length, 'utf8');
-    else this.view.u8.set(message, offset);
+    else if (length > 0) this.view.u8.set(message, offset); // a detached one has length 0, and set() would throw
     this.commit();
     return true;
   }

@@ -4,7 +4,7 @@ import { condemn, corrupt, isReady, type Participant, Role, SharedFile, TamperAl
 import { type LinuxError, status, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
 import type { Position } from './position.ts';
-import { closingOnFailure, createDraft, format, type MappedRing, mapExisting } from './ring-file.ts';
+import { closingOnFailure, format, type MappedRing, mapExisting } from './ring-file.ts';
 
 /*
  * A file that somebody cuts, punches, overwrites or deletes under a running exchange is replaced by a fresh one, without
@@ -66,7 +66,7 @@ function enter(ring: MappedRing, slot: number, role: number, what: string): Plac
 
 /** What a recovering endpoint has of its own: a mapping, the draft, and an ear for whoever touches the file. */
 export class Recovery {
-  readonly #draft: { region: Disposable; view: RecordView };
+  readonly #records: RecordView;
   readonly #path: string;
   readonly #onTamper: () => void;
   #place: Place;
@@ -74,14 +74,20 @@ export class Recovery {
 
   /**
    * @param place of its own: nobody else uses that mapping.
+   * @param records its draft.
    * @param onTamper called from the event loop when somebody has touched the file.
    */
-  constructor(place: Place, draft: { region: Disposable; view: RecordView }, onTamper: () => void) {
-    this.#draft = draft;
+  constructor(place: Place, records: RecordView, onTamper: () => void) {
+    this.#records = records;
     this.#place = place;
     this.#path = place.ring.region.path as string;
     this.#onTamper = onTamper;
     this.#alarm = this.#listen();
+  }
+
+  /** Whether another file has the name by now. */
+  get isReplaced(): boolean {
+    return SharedFile.identityOf(this.#path) !== undefined && !this.#place.ring.region.file.isNamed;
   }
 
   /** Whether the file is still all there and has its name. A few system calls. */
@@ -102,7 +108,7 @@ export class Recovery {
     const { mode, uid, gid } = status(region.file.fd);
     const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777);
     return closingOnFailure(file, () => {
-      const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#draft.view };
+      const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#records };
       const ring = format(file, { capacityBytes: lane.capacityBytes, checksums: true }, continuation);
       if (uid !== process.getuid?.()) chownSync(`/proc/self/fd/${file.fd}`, uid, gid);
       file.publishOver(this.#path);
@@ -158,32 +164,26 @@ export class Recovery {
   close(): void {
     this.#alarm.close();
     this.#place.ring.region.close();
-    this.#draft.region[Symbol.dispose]();
   }
 }
 
+/** Whether an endpoint is to recover. An anonymous ring is sealed: nothing can happen to it. */
+export function recovers({ region }: MappedRing, { recover = false }: { readonly recover?: boolean }): boolean {
+  return recover && region.path !== undefined;
+}
+
 /**
- * The place and the draft for an endpoint that is to recover.
+ * The place for an endpoint that is to recover: a mapping of its own, so that it can be left.
  *
  * @throws ERR_MEMLANE_ARGUMENT unless the ring has checksums: without, a loss could go unnoticed.
  */
-export function recoverable(
-  ring: MappedRing,
-  take: (ring: MappedRing) => Participant,
-): { place: Place; draft: { region: Disposable; view: RecordView } } {
+export function placeOfItsOwn(ring: MappedRing, take: (ring: MappedRing) => Participant): Place {
   if (ring.lane.checksums !== true)
     throwArgument('recover', true, 'false for a ring that was not created with checksums');
   const file = ring.region.file.reopen();
   const own = closingOnFailure(file, () => mapExisting(file));
   try {
-    const draft = createDraft(own.lane.capacityBytes);
-    try {
-      const place = { ring: { ...own, lane: { ...own.lane, draft: draft.view } }, participant: take(own) };
-      return { place, draft };
-    } catch (error) {
-      draft.region.close();
-      throw error;
-    }
+    return { ring: own, participant: take(own) };
   } catch (error) {
     own.region.close();
     throw error;

@@ -14,9 +14,9 @@ import {
 } from '@memlane/core';
 import { type LinuxError, MemlaneError, throwArgument } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
-import { checkEndpointOptions, type Draft, type Endpoint, type EndpointOptions } from './endpoint.ts';
+import { checkEndpointOptions, type Endpoint, type EndpointOptions } from './endpoint.ts';
 import { Producer } from './producer.ts';
-import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, recoverable } from './recovery.ts';
+import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, placeOfItsOwn, recovers } from './recovery.ts';
 import {
   backlogBytes,
   closingOnFailure,
@@ -200,15 +200,13 @@ export class Ring implements Disposable {
   producer(options: EndpointOptions = {}): Producer {
     const take = ({ table, lane }: MappedRing): Participant =>
       table.take(PRODUCER_SLOT, Role.producer, 'producer', () => reopenStream(lane));
-    const { place, draft } = this.#place(options, take);
-    return this.#enter(new Producer(place, options, this.#forget, draft), PRODUCER_SLOT);
+    return this.#enter(PRODUCER_SLOT, options, take, (place) => new Producer(place, options, this.#forget));
   }
 
   /** Takes the consumer's place, likewise: it begins at the last place that was advanced to. @throws as {@link producer} */
   consumer(options: EndpointOptions = {}): Consumer {
     const take = ({ table }: MappedRing): Participant => table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {});
-    const { place, draft } = this.#place(options, take);
-    return this.#enter(new Consumer(place, options, this.#forget, draft), CONSUMER_SLOT);
+    return this.#enter(CONSUMER_SLOT, options, take, (place) => new Consumer(place, options, this.#forget));
   }
 
   /** What both sides have done. Reads the file; disturbs nobody. */
@@ -282,20 +280,26 @@ export class Ring implements Disposable {
     return this.#mapped;
   }
 
-  /** A slot taken, and what the endpoint in it needs. */
-  #place(options: EndpointOptions, take: (ring: MappedRing) => Participant): { place: Place; draft?: Draft } {
+  /** Takes a slot and makes the endpoint in it. Whoever sleeps looks at the newcomer, so that it can watch for its death. */
+  #enter<Kind extends Endpoint>(
+    slot: number,
+    options: EndpointOptions,
+    take: (ring: MappedRing) => Participant,
+    make: (place: Place) => Kind,
+  ): Kind {
     const ring = this.#open();
     checkEndpointOptions(options);
     expectWritable(ring.region);
-    // An anonymous ring is sealed: nothing can happen to it.
-    if (options.recover === true && this.path !== undefined) return recoverable(ring, take);
-    return { place: { ring, participant: take(ring) } };
-  }
-
-  /** Whoever sleeps looks at the newcomer, so that it can watch for its death. */
-  #enter<Kind extends Endpoint>(endpoint: Kind, slot: number): Kind {
-    this.#endpoints.add(endpoint);
-    this.#mapped.table.ringAll(slot);
-    return endpoint;
+    const place = recovers(ring, options) ? placeOfItsOwn(ring, take) : { ring, participant: take(ring) };
+    try {
+      const endpoint = make(place);
+      this.#endpoints.add(endpoint);
+      ring.table.ringAll(slot);
+      return endpoint;
+    } catch (error) {
+      place.participant.leave();
+      if (place.ring !== ring) place.ring.region.close();
+      throw error;
+    }
   }
 }

@@ -91,8 +91,8 @@ describe('told apart by the check and by the event', () => {
       causes: ['unknown'],
       offset: 3 * PAGE_SIZE + 1,
       many: false,
-      // The page is one of zeros: what stood there can be had again by remap.
-      read: [7, 0],
+      // The page is a copy of the file's: what can be read stays.
+      read: [7, 5],
     });
   });
 

@@ -14,6 +14,9 @@ export const SCENARIOS = [
   'consumer killed and succeeded',
   'consumer killed and succeeded, with room for all',
   'consumer killed and succeeded, event loops',
+  'producer killed and succeeded, event loops',
+  'consumer leaves, another comes',
+  'consumer leaves, another comes, event loops',
   'rivals for a slot',
   'rivals for a slot, one killed',
 ] as const;

@@ -85,12 +85,13 @@ export class SharedFile {
    * Creates a file of `length` bytes that has no name yet, space reserved: a creator that dies before {@link publish}
    * leaves nothing behind, and nobody ever sees a file half made.
    *
-   * @param directory where it will get its name; created when missing.
-   * @throws LinuxError ENOSPC, EACCES, EROFS.
+   * @param directory where it will get its name.
+   * @param makesDirectory whether it is created when missing; not by whoever replaces a file that somebody has removed.
+   * @throws LinuxError ENOSPC, EACCES, EROFS, ENOENT.
    */
-  static createUnnamed(directory: string, length: number, mode = 0o600): SharedFile {
+  static createUnnamed(directory: string, length: number, mode = 0o600, makesDirectory = true): SharedFile {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      if (makesDirectory) mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw fromNode(error, directory);
     }

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { constants, systemCalls } from '@memlane/linux';
 import type { Fault } from './fault.ts';
-import { type GuardedRange, watchedRanges } from './guarded-range.ts';
+import { takeLastFaults, watchedRanges } from './guarded-range.ts';
 import { ControlWord, control, install, libraryPath, load, native, orThrow, owner } from './native.ts';
 
 /** How things stand, for people and for monitoring. Counts are of the whole process. */
@@ -43,13 +43,13 @@ interface GuardEvents {
  */
 export class Guard extends EventEmitter<GuardEvents> {
   #news: News | undefined;
-  /** Faults of each range that were told. */
-  readonly #told = new WeakMap<GuardedRange, number>();
 
   constructor() {
     super();
     this.on('newListener', (event) => {
-      if (event === 'fault') this.#news ??= new News(() => this.#tell());
+      if (event !== 'fault' || this.#news !== undefined) return;
+      takeLastFaults(); // what happened before anybody listened
+      this.#news = new News(() => this.#tell());
     });
     this.on('removeListener', (event) => {
       if (event !== 'fault' || this.listenerCount('fault') > 0) return;
@@ -73,12 +73,12 @@ export class Guard extends EventEmitter<GuardEvents> {
   }
 
   #tell(): void {
+    for (const fault of takeLastFaults()) this.emit('fault', fault);
     for (const range of watchedRanges()) {
-      const count = load(control, range.counter);
-      if (range.faults === 0 || this.#told.get(range) === range.acknowledged) continue;
-      this.#told.set(range, range.acknowledged);
+      if (range.faults === 0 || range.told) continue;
+      range.told = true;
       const fault = range.describe();
-      if (fault !== undefined) this.emit('fault', { ...fault, count: (count - range.acknowledged) | 0 });
+      if (fault !== undefined) this.emit('fault', fault);
     }
   }
 }

@@ -29,6 +29,15 @@ export function watchedRanges(): Iterable<GuardedRange> {
   return ranges;
 }
 
+/** Faults of ranges that were released before anybody could be told; not more than anybody would want to hear. */
+const lastFaults: Fault[] = [];
+const MOST_LAST_FAULTS = 64;
+
+/** The faults of ranges released since the last call, that nobody was told of. */
+export function takeLastFaults(): Fault[] {
+  return lastFaults.splice(0);
+}
+
 /**
  * A watched range of addresses. A fault in it does not end the process: the pages that cannot be had become private ones
  * (zeros, or a copy where only the store was refused), the access succeeds, and the fault is counted. What was read
@@ -41,6 +50,8 @@ export class GuardedRange {
   readonly counter: number;
   /** The count up to which faults are known and dealt with. */
   acknowledged: number;
+  /** Whether the listeners of this thread were told of the faults since then. */
+  told = false;
   readonly #mapping: Mapping;
   readonly #indices: number[] = [];
 
@@ -119,11 +130,14 @@ export class GuardedRange {
     const acknowledged = new Int32Array(1);
     orThrow(native.restore(first, mirror, acknowledged), 'mmap', this.#mapping.file.path);
     this.acknowledged = acknowledged[0];
+    this.told = false;
   }
 
   /** Ends watching. The pages must be harmless before: see Region.close. Idempotent. */
   release(): void {
     if (!ranges.delete(this)) return;
+    const fault = this.faults === 0 || this.told ? undefined : this.describe();
+    if (fault !== undefined && lastFaults.length < MOST_LAST_FAULTS) lastFaults.push(fault);
     for (const index of this.#indices) native.leave(index);
   }
 }

@@ -106,7 +106,7 @@ export class Recovery {
     const now = SharedFile.identityOf(this.#path);
     if (now !== undefined) region.file.expectIdentity(now, this.#path);
     const { mode, uid, gid } = status(region.file.fd);
-    const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777);
+    const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777, false);
     return closingOnFailure(file, () => {
       const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#records };
       const ring = format(file, { capacityBytes: lane.capacityBytes, checksums: true }, continuation);

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { GuardedRange } from '@memlane/guard';
-import { checkInteger, constants, MemlaneError, memory, PAGE_SIZE, throwArgument, toPages } from '@memlane/linux';
+import { checkInteger, constants, type LinuxError, MemlaneError, memory, PAGE_SIZE, throwArgument, toPages } from '@memlane/linux';
 import { load } from './memory.ts';
 import { type Access, Reservation } from './reservation.ts';
 import { type FileIdentity, SharedFile, type Trust } from './shared-file.ts';
@@ -268,18 +268,22 @@ export class Region implements Disposable {
 
   /**
    * As {@link check}, and asks the kernel whether the file is as long as what is mapped of it: finds a file that was cut
-   * where nobody has stepped yet. Two system calls.
+   * where nobody has stepped yet. Two system calls. The kernel itself reports such a page by EFAULT, or by doing less than it
+   * was asked, and not by a fault: call this after either, of an `fs.write` of the region's bytes for example.
    *
    * @throws as {@link check}.
    */
   verify(): void {
     this.check();
     const { length } = this.#file;
-    if (length < this.#offset + this.#length)
-      throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The mapped file was cut to ${length} bytes`, {
-        path: this.path,
-        offset: Math.max(length, this.#offset),
-      });
+    if (length >= this.#offset + this.#length) return;
+    // The access of somebody who did not know, so that this loss is counted and told of like any other.
+    load(new Int32Array(this.buffer, ((this.#length - 1) >>> 2) * 4, 1), 0);
+    this.check();
+    throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The mapped file was cut to ${length} bytes`, {
+      path: this.path,
+      offset: Math.max(length, this.#offset),
+    });
   }
 
   /**
@@ -349,12 +353,17 @@ export class Region implements Disposable {
    * Faults every page of the range in (for writing, unless the region is read-only), so that no later access waits for
    * one. Also proves that the range lies inside the file at this instant.
    *
-   * @throws LinuxError EFAULT past the end of the file, ENOMEM, EINVAL before Linux 5.14.
+   * @throws as {@link verify}, when the file was cut; LinuxError EFAULT, ENOMEM, EINVAL before Linux 5.14.
    */
   prefault(range: Range = {}): void {
     const { address, length } = this.#pages(range);
     const advice = this.access === 'read' ? constants.MADV_POPULATE_READ : constants.MADV_POPULATE_WRITE;
-    memory.advise(address, length, advice, this.path);
+    try {
+      memory.advise(address, length, advice, this.path);
+    } catch (error) {
+      if ((error as LinuxError).code === 'EFAULT') this.verify();
+      throw error;
+    }
   }
 
   /** Keeps the range in memory until unlock() or close(). @throws LinuxError ENOMEM past the limit of locked memory. */

@@ -160,8 +160,8 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       } catch (error) {
         if (error !== this.#lane.health.failure) throw error;
         if (this.mend()) continue;
-        // Nobody will ever make a fresh one.
-        if (!this.recovery.isReplaced && !this.peer.isAlive()) throw error;
+        // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
+        if (!this.peer.isAlive() && !this.recovery.isReplaced) throw error;
         this.#lost = true;
         this.recovery.condemn();
         this.wakePeer();

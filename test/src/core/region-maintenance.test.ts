@@ -1,7 +1,8 @@
-import { statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, statfsSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type Advice, Region } from '@memlane/core';
 import { constants, PAGE_SIZE, replaceSystemCall } from '@memlane/linux';
+import { guard } from 'memlane';
 import { mappingAt, statusNumber } from '../linux/proc.ts';
 import { type Medium, scratchFolder } from '../support/scratch.ts';
 import { rejectionOf, thrownBy } from '../support/speech.ts';
@@ -211,16 +212,38 @@ describe('prefault', () => {
     expect(mappingAt(file.region.address)?.kib.Rss).toBe((3 * PAGE_SIZE) / 1024);
   });
 
-  test.each(['read', 'readwrite'] as const)('tells of a file that was cut (%s), where a store would kill', (access) => {
+  test.each(['read', 'readwrite'] as const)('tells of a file that was cut (%s)', (access) => {
     using file = sparse(4, 'memory', access);
     truncateSync(file.path, 2 * PAGE_SIZE);
     file.region.prefault({ length: 2 * PAGE_SIZE });
     expect(thrownBy(() => file.region.prefault())).toMatchObject({
-      name: 'LinuxError',
-      code: 'EFAULT',
-      syscall: 'madvise',
+      code: 'ERR_MEMLANE_TRUNCATED',
       path: file.path,
     });
+  });
+});
+
+describe('what the kernel does with the pages of a file that was cut', () => {
+  test('a short transfer, or none, is no fault; verify() makes it one', () => {
+    using file = sparse(4);
+    using scratch = scratchFolder();
+    truncateSync(file.path, PAGE_SIZE);
+    const fd = openSync(scratch.file('copy'), 'w');
+    expect(writeSync(fd, file.region.bytes)).toBe(PAGE_SIZE);
+    expect(thrownBy(() => writeSync(fd, file.region.bytes, PAGE_SIZE))?.code).toBe('EFAULT');
+    closeSync(fd);
+    const { faults } = guard.status();
+    file.region.check();
+    expect(thrownBy(() => file.region.verify())?.code).toBe('ERR_MEMLANE_TRUNCATED');
+    expect(guard.status().faults).toBe(faults + 1);
+    expect(thrownBy(() => file.region.check())).toMatchObject({ code: 'ERR_MEMLANE_TRUNCATED', path: file.path });
+  });
+
+  test('a cut inside the last page raises no fault, and is found all the same', () => {
+    using file = sparse(4);
+    truncateSync(file.path, 4 * PAGE_SIZE - 1);
+    file.region.check();
+    expect(thrownBy(() => file.region.verify())?.code).toBe('ERR_MEMLANE_TRUNCATED');
   });
 });
 

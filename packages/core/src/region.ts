@@ -1,6 +1,15 @@
 import { dirname } from 'node:path';
 import { GuardedRange } from '@memlane/guard';
-import { checkInteger, constants, type LinuxError, MemlaneError, memory, PAGE_SIZE, throwArgument, toPages } from '@memlane/linux';
+import {
+  checkInteger,
+  constants,
+  type LinuxError,
+  MemlaneError,
+  memory,
+  PAGE_SIZE,
+  throwArgument,
+  toPages,
+} from '@memlane/linux';
 import { load } from './memory.ts';
 import { type Access, Reservation } from './reservation.ts';
 import { type FileIdentity, SharedFile, type Trust } from './shared-file.ts';

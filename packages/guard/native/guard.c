@@ -215,7 +215,9 @@ static uint32_t times_in_a_row(uint64_t pc, uint64_t address) {
   last->pc = pc;
   last->address = address;
   last->at = now;
-  return last->times = same ? last->times + 1 : 1;
+  const uint32_t times = same ? last->times + 1 : 1;
+  last->times = times;
+  return times;
 }
 
 static void begin_row_anew(void) { unrepaired[(uint64_t)CALL(SYS_gettid, 0, 0, 0, 0, 0, 0) % THREADS].thread = 0; }

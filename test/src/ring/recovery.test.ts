@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { replaceSystemCall } from '@memlane/linux';
+import { replaceSystemCall, systemCalls } from '@memlane/linux';
 import { createAnonymousRing, createRing, openRing, type Producer } from 'memlane';
 import { Program } from '../support/program.ts';
 import { chooseSeed, Random } from '../support/random.ts';
@@ -12,6 +12,7 @@ import { dataOffset } from './ring-bytes.ts';
 const CAPACITY = 65536;
 const FILE_BYTES = dataOffset + CAPACITY;
 const ENOSPC = 28;
+const [KEEP_SIZE, PUNCH_HOLE] = [1, 2];
 
 /** How many messages and attacks a storm has; more by MEMLANE_ATTACKS. */
 const ATTACKS = Number(process.env.MEMLANE_ATTACKS ?? 24);
@@ -26,8 +27,9 @@ const attacks: Readonly<Record<string, (path: string, random: Random) => void>> 
     truncateSync(path, FILE_BYTES);
   },
   'a hole punched': (path, random) => {
-    const offset = String(4096 * random.below(FILE_BYTES / 4096));
-    spawnSync('fallocate', ['--punch-hole', '--offset', offset, '--length', '4096', path]);
+    const fd = openSync(path, 'r+');
+    systemCalls.fallocate(fd, PUNCH_HOLE | KEEP_SIZE, 4096 * random.below(FILE_BYTES / 4096), 4096);
+    closeSync(fd);
   },
   overwritten: (path, random) => {
     const fd = openSync(path, 'r+');

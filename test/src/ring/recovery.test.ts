@@ -44,6 +44,21 @@ function create(path: string, startPosition = 0): void {
   createRing(path, { capacityBytes: CAPACITY, checksums: true, startPosition }).close();
 }
 
+/** Both ends of a ring, recovering, in this process. */
+function recovering() {
+  const scratch = scratchFolder();
+  const path = scratch.file('ring');
+  create(path);
+  const ring = openRing(path);
+  const producer = ring.producer({ recover: true });
+  const consumer = ring.consumer({ recover: true });
+  const dispose = (): void => {
+    ring.close();
+    scratch[Symbol.dispose]();
+  };
+  return { scratch, path, producer, consumer, [Symbol.dispose]: dispose };
+}
+
 /** Deletes the ring's file behind everybody's back, then lets the event loop turn until a fresh one stands there. */
 async function untilReplaced(path: string, attack: () => void): Promise<void> {
   const { ino } = statSync(path);
@@ -144,12 +159,8 @@ describe('one attack', () => {
   });
 
   test('what was written and not read is in the fresh file, for a successor of the consumer as well', async () => {
-    using scratch = scratchFolder();
-    const path = scratch.file('ring');
-    create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
-    using consumer = ring.consumer({ recover: true });
+    using bed = recovering();
+    const { path, producer, consumer } = bed;
     write(producer, 'one', 'two', 'three');
     expect(String(consumer.tryRead()?.data)).toBe('one');
     consumer.close();
@@ -162,12 +173,8 @@ describe('one attack', () => {
   });
 
   test('claims that were not committed survive it', () => {
-    using scratch = scratchFolder();
-    const path = scratch.file('ring');
-    create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
-    using consumer = ring.consumer({ recover: true });
+    using bed = recovering();
+    const { path, producer, consumer } = bed;
     const offset = producer.tryClaim(5, 7);
     producer.view.buffer.write('hello', offset);
     truncateSync(path, 100);
@@ -178,12 +185,8 @@ describe('one attack', () => {
   });
 
   test('the end of a stream survives it', async () => {
-    using scratch = scratchFolder();
-    const path = scratch.file('ring');
-    create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
-    using consumer = ring.consumer({ recover: true });
+    using bed = recovering();
+    const { path, producer, consumer } = bed;
     write(producer, 'last');
     producer.end();
     await untilReplaced(path, () => truncateSync(path, 0));
@@ -206,12 +209,8 @@ describe('what recovery does not do', () => {
   });
 
   test('a foreign file of that name is left alone', async () => {
-    using scratch = scratchFolder();
-    const path = scratch.file('ring');
-    create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
-    using consumer = ring.consumer({ recover: true });
+    using bed = recovering();
+    const { path, producer, consumer } = bed;
     rmSync(path);
     writeFileSync(path, 'precious', { mode: 0o600 });
     await pause(50);
@@ -224,12 +223,8 @@ describe('what recovery does not do', () => {
   });
 
   test('a full disk fails the call; nothing is lost, and it goes on when there is space', async () => {
-    using scratch = scratchFolder();
-    const path = scratch.file('ring');
-    create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
-    using consumer = ring.consumer({ recover: true });
+    using bed = recovering();
+    const { scratch, path, producer, consumer } = bed;
     write(producer, 'one');
     truncateSync(path, 0);
     {

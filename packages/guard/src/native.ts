@@ -33,6 +33,30 @@ type NativeName =
 const library = new NativeLibrary(libraryPath);
 const bind = (prototype: string): NativeFunction => library.bind(prototype);
 
+/** Words of the control block, in the order of `struct control`. */
+export const ControlWord = {
+  layoutVersion: 0,
+  capacity: 1,
+  faults: 2,
+  passedOn: 3,
+  failed: 4,
+  installs: 5,
+  watched: 6,
+  faultsOf: 32,
+} as const;
+
+const CAPACITY = 32768;
+const LAYOUT = `1 for ${CAPACITY} ranges`;
+const controlAddress = bind('uintptr_t guard_control()')();
+
+/** The control block. To be read by {@link load} only: V8 removes repeated plain loads, and with them the fault. */
+export const control: Int32Array = new Int32Array(
+  viewMemory(Number(controlAddress), 4 * (ControlWord.faultsOf + CAPACITY)),
+);
+// Before anything else is bound: a function of the same name may take other parameters.
+const found = `${load(control, ControlWord.layoutVersion)} for ${load(control, ControlWord.capacity)} ranges`;
+if (found !== LAYOUT) library.refuse(`its layout is ${found}, not ${LAYOUT}`);
+
 /** What native/guard.c exports; results are >= 0 or -errno. */
 export const native: Readonly<Record<NativeName, NativeFunction>> = {
   install: bind('int guard_install(uint32_t pageBytes)'),
@@ -49,20 +73,6 @@ export const native: Readonly<Record<NativeName, NativeFunction>> = {
   notify: bind('int guard_notify(int fd, uint32_t owner)'),
   silence: bind('int guard_silence(int index)'),
 };
-
-/** Words of the control block, in the order of `struct control`. */
-export const ControlWord = { faults: 2, passedOn: 3, failed: 4, installs: 5, watched: 6, faultsOf: 32 } as const;
-
-const LAYOUT_VERSION = 1;
-const CAPACITY = 32768;
-const controlAddress = bind('uintptr_t guard_control()')();
-
-/** The control block. To be read by {@link load} only: V8 removes repeated plain loads, and with them the fault. */
-export const control: Int32Array = new Int32Array(
-  viewMemory(Number(controlAddress), 4 * (ControlWord.faultsOf + CAPACITY)),
-);
-if (load(control, 0) !== LAYOUT_VERSION || load(control, 1) !== CAPACITY)
-  throw new Error(`${libraryPath} was built from other sources than these`);
 
 /** Loads a word of the control block. */
 export function load(words: Int32Array, index: number): number {

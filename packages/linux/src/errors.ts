@@ -79,8 +79,9 @@ export const ERROR_CODES = {
     remedy: 'Remove the permission (chmod o-w), or pass allowWorldWritable if you mean it.',
   },
   ERR_MEMLANE_PLATFORM: {
-    meaning: 'memlane cannot run on this machine or this Node.js.',
-    remedy: 'Use Linux on x64 or arm64 with Node.js 20.19 or later.',
+    meaning: 'memlane cannot run on this machine or this Node.js, or its native part is missing or of another version.',
+    remedy:
+      'Use Linux on x64 or arm64 with Node.js 20.19 or later. If it is the native part: install memlane anew; in a checkout, install gcc and run npm run build.',
   },
   ERR_MEMLANE_READ_ONLY: {
     meaning: 'The region or file was opened with read access, and a call, or a store through its memory, would write.',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import koffi from 'koffi';
 import { MemlaneError } from './errors.ts';
 
@@ -13,20 +14,39 @@ export type NativeFunction = (...parameters: unknown[]) => number;
  */
 export class NativeLibrary {
   readonly #library: ReturnType<typeof koffi.load>;
+  readonly #path: string;
 
-  /** @throws ERR_MEMLANE_PLATFORM when it cannot be loaded. */
+  /** @throws ERR_MEMLANE_PLATFORM when it is missing or cannot be loaded. */
   constructor(path: string) {
+    this.#path = path;
     try {
       this.#library = koffi.load(path);
     } catch (cause) {
-      throw new MemlaneError('ERR_MEMLANE_PLATFORM', 'A native part of memlane cannot be loaded', { path, cause });
+      const what = existsSync(path) ? `cannot be loaded: ${messageOf(cause)}` : 'is missing';
+      throw new MemlaneError('ERR_MEMLANE_PLATFORM', `The native part of memlane ${what}`, { path, cause });
     }
   }
 
-  /** The function that a prototype in C describes. */
+  /** The function that a prototype in C describes. @throws ERR_MEMLANE_PLATFORM when the object has none of that name. */
   bind(prototype: string): NativeFunction {
-    return this.#library.func(prototype) as unknown as NativeFunction;
+    try {
+      return this.#library.func(prototype) as unknown as NativeFunction;
+    } catch (cause) {
+      this.refuse(messageOf(cause), cause);
+    }
   }
+
+  /** Throws ERR_MEMLANE_PLATFORM: the object is not the one that the JavaScript beside it was written for. */
+  refuse(how: string, cause?: unknown): never {
+    throw new MemlaneError('ERR_MEMLANE_PLATFORM', `The native part of memlane is that of another version: ${how}`, {
+      path: this.#path,
+      cause,
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** `length` bytes of this process's memory as an array. The memory has to stay where it is for ever. */

@@ -175,10 +175,43 @@ export function checkPath(name: string, value: unknown): void {
     throwArgument(name, value, 'a path: a string, not empty and without zero bytes');
 }
 
+const TYPES = { boolean: 'true or false', number: 'a number', function: 'a function' } as const;
+
+/** Throws ERR_MEMLANE_ARGUMENT unless `value` is of that type. */
+export function checkType(name: string, value: unknown, type: keyof typeof TYPES): void {
+  if (typeof value !== type) throwArgument(name, value, TYPES[type]);
+}
+
+/** Throws ERR_MEMLANE_ARGUMENT unless `value` is one of `allowed`. */
+export function checkOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (!allowed.includes(value as string)) throwArgument(name, value, `one of ${allowed.join(', ')}`);
+}
+
+/**
+ * Returns `value` when it can be an object of options; throws ERR_MEMLANE_ARGUMENT otherwise. Not any object will do: an
+ * AbortSignal, an array or a typed array in place of the options that were to hold it would count as options without any.
+ */
+export function checkOptions<Options extends object>(name: string, value: Options): Options {
+  if (Object.prototype.toString.call(value) !== '[object Object]') throwArgument(name, value, 'an object with options');
+  return value;
+}
+
+/** Throws ERR_MEMLANE_ARGUMENT unless `value` is an AbortSignal or undefined. By its shape: one of another realm will do. */
+export function checkSignal(value: unknown): void {
+  if (value === undefined) return;
+  const signal = value as Partial<AbortSignal> | null;
+  if (typeof signal?.throwIfAborted !== 'function' || typeof signal.addEventListener !== 'function')
+    throwArgument('signal', value, 'an AbortSignal');
+}
+
+/** A value for people, of any kind, in a line that is not too long. */
 function describe(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'object' && value !== null) return `of type ${value.constructor?.name ?? 'object'}`;
-  return String(value);
+  if (typeof value === 'string') return value.length > 300 ? `a string of ${value.length} characters` : `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name: unknown = value.constructor?.name;
+  return `of type ${typeof name === 'string' && name !== '' ? name : 'object'}`;
 }
 
 /** What to do about the refusals of the kernel that users of memlane meet. Compared with docs/errors.md by a test. */

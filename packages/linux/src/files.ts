@@ -25,12 +25,17 @@ export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
 export function open(path: string, flags: number, mode = 0o600): number {
   checkPath('path', path);
   // Not left to Node, which ends the process for a mode of 2^31, and for -0: hence also the sum.
-  const permissions = checkInteger('mode', mode, 0, 0o7777) + 0;
+  const permissions = checkMode(mode) + 0;
   try {
     return openSync(path, flags, permissions);
   } catch (error) {
     throw fromNode(error, path);
   }
+}
+
+/** Returns `value` when it can be the permissions of a file; throws ERR_MEMLANE_ARGUMENT otherwise. */
+export function checkMode(value: unknown): number {
+  return checkInteger('mode', value, 0, 0o7777);
 }
 
 /**
@@ -97,15 +102,19 @@ export function linkUnnamed(fd: number, path: string): void {
   orThrow(systemCalls.linkat(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW), 'linkat', path);
 }
 
+/** What the kernel takes: NAME_MAX without the `memfd:` that it puts in front. */
+const MAX_MEMORY_FILE_NAME = 249;
+
 /**
  * Creates an anonymous memory file that can be sealed, and returns a descriptor that Node owns.
  *
  * The kernel's descriptor is opened a second time through /proc and closed: see {@link open}.
  *
- * @throws LinuxError EINVAL for a name of more than 249 bytes; ERR_MEMLANE_ARGUMENT.
+ * @throws LinuxError EMFILE, ENFILE, ENOMEM; ERR_MEMLANE_ARGUMENT.
  */
 export function createMemoryFile(name: string): number {
-  if (typeof name !== 'string' || name.includes('\0')) throwArgument('name', name, 'a string without zero bytes');
+  if (typeof name !== 'string' || name.includes('\0') || Buffer.byteLength(name) > MAX_MEMORY_FILE_NAME)
+    throwArgument('name', name, `a string without zero bytes, of at most ${MAX_MEMORY_FILE_NAME} bytes`);
   const raw = orThrow(systemCalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create');
   try {
     return open(`/proc/self/fd/${raw}`, constants.O_RDWR);

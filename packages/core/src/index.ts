@@ -1,4 +1,5 @@
 export * from './descriptor.ts';
+export * from './handover.ts';
 export * as memory from './memory.ts';
 export * from './participants.ts';
 export * from './region.ts';

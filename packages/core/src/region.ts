@@ -2,6 +2,9 @@ import { dirname } from 'node:path';
 import { GuardedRange } from '@memlane/guard';
 import {
   checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPath,
   constants,
   type LinuxError,
   MemlaneError,
@@ -10,9 +13,10 @@ import {
   throwArgument,
   toPages,
 } from '@memlane/linux';
+import { type FileDescriptor, openDescribed } from './handover.ts';
 import { load } from './memory.ts';
 import { type Access, Reservation } from './reservation.ts';
-import { type FileIdentity, SharedFile, type Trust } from './shared-file.ts';
+import { SharedFile, type Trust } from './shared-file.ts';
 
 /** Which part of a file a region maps, and how. */
 export interface RegionOptions extends Trust {
@@ -51,12 +55,8 @@ export interface Range {
 export type FaultCounter = Pick<GuardedRange, 'counters' | 'counter' | 'acknowledged' | 'error'>;
 
 /** What another thread or process needs to map the same pages. Plain data: survives postMessage, JSON and fork. */
-export interface RegionDescriptor {
+export interface RegionDescriptor extends FileDescriptor {
   readonly type: 'memlane.region';
-  readonly path: string;
-  readonly anonymous: boolean;
-  readonly identity: FileIdentity;
-  readonly access: Access;
   readonly offset: number;
   readonly length: number;
   readonly maxLength: number;
@@ -73,6 +73,7 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   nohugepage: constants.MADV_NOHUGEPAGE,
   dontdump: constants.MADV_DONTDUMP,
 };
+const ADVICES = Object.keys(ADVICE);
 
 /**
  * A range of a file as shared memory: what is stored into {@link buffer} is the file's content, for every process that
@@ -121,17 +122,19 @@ export class Region implements Disposable {
   /**
    * Creates a file of `length` bytes, all zero, space reserved on the file system, and maps it.
    *
-   * @throws ERR_MEMLANE_EXISTS; LinuxError ENOSPC, EACCES, EROFS; ERR_MEMLANE_TOO_LARGE.
+   * @throws ERR_MEMLANE_EXISTS; ERR_MEMLANE_ARGUMENT; LinuxError ENOSPC, EACCES, EROFS; ERR_MEMLANE_TOO_LARGE.
    */
   static create(
     path: string,
     length: number,
     options: Pick<RegionOptions, 'maxLength'> & { mode?: number } = {},
   ): Region {
+    checkPath('path', path);
     checkInteger('length', length, 1, Number.MAX_SAFE_INTEGER);
-    const file = SharedFile.createUnnamed(dirname(path), length, options.mode);
+    const { maxLength, mode } = checkOptions('options', options);
+    const file = SharedFile.createUnnamed(dirname(path), length, mode);
     return owning(file, () => {
-      const region = Region.map(file, { maxLength: options.maxLength });
+      const region = Region.map(file, { maxLength });
       file.publish(path);
       return region;
     });
@@ -140,9 +143,11 @@ export class Region implements Disposable {
   /**
    * Maps an existing file, or a window of it.
    *
-   * @throws ERR_MEMLANE_TRUNCATED when the file is shorter than the window; what {@link SharedFile.open} throws.
+   * @throws ERR_MEMLANE_TRUNCATED when the file is shorter than the window; ERR_MEMLANE_ARGUMENT; what
+   *   {@link SharedFile.open} throws.
    */
   static open(path: string, options: RegionOptions = {}): Region {
+    checkOptions('options', options);
     const file = SharedFile.open(path, options.access, options);
     return owning(file, () => Region.map(file, options));
   }
@@ -164,24 +169,27 @@ export class Region implements Disposable {
   /**
    * Maps the pages that a descriptor of another thread or process names.
    *
-   * @throws ERR_MEMLANE_DELETED when the name means another file by now, or the owner of an anonymous one is gone.
+   * @throws ERR_MEMLANE_DELETED when the name means another file by now, or the owner of an anonymous one is gone;
+   *   ERR_MEMLANE_ARGUMENT for what is no descriptor of a region.
    */
   static attach(descriptor: RegionDescriptor): Region {
-    if (descriptor?.type !== 'memlane.region') throwArgument('descriptor', descriptor, 'a descriptor of a region');
-    const { path, anonymous, identity, access, offset, length, maxLength, mirror } = descriptor;
-    const file = anonymous ? SharedFile.openAnonymous(path, identity, access) : SharedFile.open(path, access);
+    const file = openDescribed('memlane.region', descriptor);
     return owning(file, () => {
-      file.expectIdentity(identity, path);
+      for (const field of ['offset', 'length', 'maxLength', 'mirror'] as const)
+        checkInteger(`descriptor.${field}`, descriptor[field], 0, Number.MAX_SAFE_INTEGER);
+      const { offset, length, maxLength, mirror } = descriptor;
       return Region.map(file, mirror > 0 ? { offset, length, mirror } : { offset, length, maxLength });
     });
   }
 
   /** Maps a part of an open file. The region owns the file from here on: close() closes it. */
-  static map(file: SharedFile, { offset = 0, length, maxLength, mirror = 0 }: RegionOptions): Region {
+  static map(file: SharedFile, options: RegionOptions): Region {
+    if (!(file instanceof SharedFile)) throwArgument('file', file, 'a SharedFile');
+    const { offset = 0, length, maxLength, mirror = 0 } = checkOptions('options', options);
     const fileLength = file.length;
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     if (offset % PAGE_SIZE !== 0) throwArgument('offset', offset, `a multiple of the page size, ${PAGE_SIZE}`);
-    const mapped = length ?? fileLength - offset;
+    const mapped = length === undefined ? fileLength - offset : length;
     if (length === undefined && mapped <= 0)
       throw new MemlaneError('ERR_MEMLANE_TRUNCATED', `The file has ${fileLength} bytes, nothing to map at ${offset}`, {
         path: file.path,
@@ -196,8 +204,9 @@ export class Region implements Disposable {
     checkInteger('mirror', mirror, 0, mapped);
     if (mirror > 0 && (mirror % PAGE_SIZE !== 0 || mapped % PAGE_SIZE !== 0))
       throwArgument('mirror', mirror, `of whole pages of ${PAGE_SIZE} bytes, as is length`);
+    if (mirror > 0 && maxLength !== undefined) throwArgument('maxLength', maxLength, 'left out beside a mirror');
     const reserved =
-      mirror > 0 ? mapped + mirror : checkInteger('maxLength', maxLength ?? mapped, mapped, Number.MAX_SAFE_INTEGER);
+      maxLength === undefined ? mapped + mirror : checkInteger('maxLength', maxLength, mapped, Number.MAX_SAFE_INTEGER);
 
     const reservation = Reservation.allocate(mapped + mirror, reserved);
     try {
@@ -343,10 +352,9 @@ export class Region implements Disposable {
 
   /** Tells the kernel how the range will be used. @throws LinuxError EINVAL where the kernel lacks that advice. */
   advise(advice: Advice, range: Range = {}): void {
-    const number = ADVICE[advice];
-    if (number === undefined) throwArgument('advice', advice, `one of ${Object.keys(ADVICE).join(', ')}`);
+    checkOneOf('advice', advice, ADVICES);
     const { address, length } = this.#pages(range);
-    memory.advise(address, length, number, this.path);
+    memory.advise(address, length, ADVICE[advice], this.path);
   }
 
   /** How many pages of the range are in memory, and of how many. */
@@ -461,10 +469,11 @@ export class Region implements Disposable {
   }
 
   /** The whole pages that a range touches. */
-  #pages({ offset = 0, length }: Range): { address: number; length: number; buffer: SharedArrayBuffer } {
+  #pages(range: Range): { address: number; length: number; buffer: SharedArrayBuffer } {
     const { address, buffer } = this.#open();
-    checkInteger('offset', offset, 0, this.#length);
-    const bytes = checkInteger('length', length ?? this.#length - offset, 0, this.#length - offset);
+    const { offset = 0, length } = checkOptions('range', range);
+    const most = this.#length - checkInteger('offset', offset, 0, this.#length);
+    const bytes = length === undefined ? most : checkInteger('length', length, 0, most);
     const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
     return { address: address + start, length: toPages(offset + bytes) - start, buffer };
   }

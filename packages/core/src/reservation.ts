@@ -3,6 +3,8 @@ import { addressOf, constants, MemlaneError, memory, toPages } from '@memlane/li
 /** Whether a mapping may be stored to. */
 export type Access = 'read' | 'readwrite';
 
+export const ACCESSES: readonly Access[] = ['read', 'readwrite'];
+
 /** One range of a file to be laid over a part of a reservation. */
 export interface Overlay {
   /** Byte offset inside the reservation; a multiple of the page size. */

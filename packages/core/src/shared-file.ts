@@ -4,6 +4,10 @@ import { dirname, isAbsolute, join } from 'node:path';
 import {
   addSeals,
   allocate,
+  checkInteger,
+  checkMode,
+  checkOneOf,
+  checkType,
   close,
   constants,
   createMemoryFile,
@@ -17,7 +21,7 @@ import {
   status,
   truncate,
 } from '@memlane/linux';
-import type { Access } from './reservation.ts';
+import { ACCESSES, type Access } from './reservation.ts';
 
 /** Which file, for whoever has a name for it and must know whether it is still the same one. */
 export interface FileIdentity {
@@ -61,6 +65,8 @@ export class SharedFile {
    * @throws ERR_MEMLANE_SYMLINK, ERR_MEMLANE_NOT_A_FILE, ERR_MEMLANE_OWNER, ERR_MEMLANE_PERMISSIVE; LinuxError.
    */
   static open(path: string, access: Access = 'readwrite', trust: Trust = {}): SharedFile {
+    checkOneOf('access', access, ACCESSES);
+    checkTrustOptions(trust);
     // O_NONBLOCK: opening a FIFO for reading would wait for its writer for ever.
     const flags = (access === 'read' ? fs.O_RDONLY : fs.O_RDWR) | fs.O_NOFOLLOW | fs.O_NONBLOCK;
     let fd: number;
@@ -90,6 +96,7 @@ export class SharedFile {
    * @throws LinuxError ENOSPC, EACCES, EROFS, ENOENT.
    */
   static createUnnamed(directory: string, length: number, mode = 0o600, makesDirectory = true): SharedFile {
+    checkMode(mode); // before a folder is made for nothing
     try {
       if (makesDirectory) mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
@@ -272,6 +279,12 @@ function absolute(path: string): string {
 
 function notAFile(path: string): MemlaneError {
   return new MemlaneError('ERR_MEMLANE_NOT_A_FILE', 'The path does not name a regular file', { path });
+}
+
+/** @throws ERR_MEMLANE_ARGUMENT unless the options make sense. */
+export function checkTrustOptions({ trustOwner = 0, allowWorldWritable = false }: Trust): void {
+  checkInteger('trustOwner', trustOwner, 0, 2 ** 32 - 1);
+  checkType('allowWorldWritable', allowWorldWritable, 'boolean');
 }
 
 function checkTrust(fd: number, path: string, { trustOwner, allowWorldWritable = false }: Trust): void {

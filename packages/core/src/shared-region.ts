@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   checkInteger,
+  checkOptions,
+  checkPath,
   type LinuxError,
   MemlaneError,
   PAGE_SIZE,
@@ -15,7 +17,7 @@ import { COORDINATOR_BYTE, type Participant, Peer, SlotTable } from './participa
 import { Region } from './region.ts';
 import { ResizeWords } from './resize.ts';
 import { ACKNOWLEDGEMENT, CONTROL, RESIZE } from './resize-descriptor.ts';
-import { SharedFile, type Trust } from './shared-file.ts';
+import { checkTrustOptions, SharedFile, type Trust } from './shared-file.ts';
 import { Role } from './slot-descriptor.ts';
 import { corrupt, readSuperblock, writeSuperblock } from './superblock.ts';
 import { FileKind, SUPERBLOCK } from './superblock-descriptor.ts';
@@ -109,10 +111,17 @@ export class SharedRegion extends EventEmitter<SharedRegionEvents> implements Di
    * @throws as {@link Region.create}.
    */
   static create(path: string, length: number, options: SharedRegionOptions & { mode?: number } = {}): SharedRegion {
-    const { maxLength = length, mode, ...trust } = options;
-    checkInteger('maxLength', maxLength, length, Number.MAX_SAFE_INTEGER);
-    Region.create(path, length, { mode }).close();
-    return SharedRegion.open(path, { ...trust, maxLength });
+    checkInteger('length', length, 1, Number.MAX_SAFE_INTEGER);
+    const { maxLength = length, mode, ...trust } = checkOptions('options', options);
+    checkTrustOptions(trust);
+    // With the address space that will be asked for: where it is refused, there is no file yet.
+    using made = Region.create(path, length, { maxLength, mode });
+    try {
+      return SharedRegion.open(path, { ...trust, maxLength });
+    } catch (error) {
+      made.file.unlink();
+      throw error;
+    }
   }
 
   /**
@@ -121,12 +130,15 @@ export class SharedRegion extends EventEmitter<SharedRegionEvents> implements Di
    * @throws ERR_MEMLANE_BUSY when 64 members are alive; ERR_MEMLANE_DELETED when the file was replaced while members of the
    *   old one live; as {@link Region.open}.
    */
-  static open(path: string, { maxLength, ...trust }: SharedRegionOptions = {}): SharedRegion {
+  static open(path: string, options: SharedRegionOptions = {}): SharedRegion {
+    checkPath('path', path);
+    const { maxLength = 1, ...trust } = checkOptions('options', options);
+    checkInteger('maxLength', maxLength, 1, Number.MAX_SAFE_INTEGER);
     const file = SharedFile.open(path, 'readwrite', trust);
     let control: Control | undefined;
     try {
       control = openControl(path, trust);
-      return new SharedRegion(file, control, Math.max(maxLength ?? 0, file.length));
+      return new SharedRegion(file, control, Math.max(maxLength, file.length));
     } catch (error) {
       control?.region.close();
       file.close();
@@ -154,9 +166,10 @@ export class SharedRegion extends EventEmitter<SharedRegionEvents> implements Di
    * @throws (rejects) ERR_MEMLANE_BUSY when a living member does not answer in time, or another resize takes that long:
    *   the file is as it was; ERR_MEMLANE_ARGUMENT past {@link maxLength}; LinuxError ENOSPC, likewise.
    */
-  async resize(newLength: number, { timeoutMs = DEFAULT_TIMEOUT_MS }: ResizeOptions = {}): Promise<void> {
+  async resize(newLength: number, options: ResizeOptions = {}): Promise<void> {
     this.#expectOpen();
     checkInteger('newLength', newLength, 1, this.maxLength);
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = checkOptions('options', options);
     checkInteger('timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
     const resize = this.#lastResize.then(() => this.#resize(newLength, performance.now() + timeoutMs));
     this.#lastResize = resize.catch(() => {});

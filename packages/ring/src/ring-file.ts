@@ -10,7 +10,7 @@ import {
   SUPERBLOCK,
   writeSuperblock,
 } from '@memlane/core';
-import { checkInteger, MemlaneError, PAGE_SIZE, throwArgument } from '@memlane/linux';
+import { checkInteger, checkOptions, checkType, MemlaneError, PAGE_SIZE, throwArgument } from '@memlane/linux';
 import type { LaneMemory, RecordView } from './lane.ts';
 import { CURSOR, LANE } from './lane-descriptor.ts';
 import type { Position } from './position.ts';
@@ -72,12 +72,16 @@ export interface Continuation {
 
 /** Bytes of the file of a ring of that shape. @throws ERR_MEMLANE_ARGUMENT */
 export function plan(shape: RingShape): Required<RingShape> & { geometry: RingGeometry } {
-  const { capacityBytes = DEFAULT_CAPACITY_BYTES, startPosition = 0, checksums = false } = shape;
+  const {
+    capacityBytes = DEFAULT_CAPACITY_BYTES,
+    startPosition = 0,
+    checksums = false,
+  } = checkOptions('options', shape);
   checkInteger('capacityBytes', capacityBytes, MIN_CAPACITY_BYTES, MAX_CAPACITY_BYTES);
   if ((capacityBytes & (capacityBytes - 1)) !== 0) throwArgument('capacityBytes', capacityBytes, 'a power of two');
   checkInteger('startPosition', startPosition, 0, 2 ** 32 - ALIGNMENT);
   if (startPosition % ALIGNMENT !== 0) throwArgument('startPosition', startPosition, `a multiple of ${ALIGNMENT}`);
-  if (typeof checksums !== 'boolean') throwArgument('checksums', checksums, 'true or false');
+  checkType('checksums', checksums, 'boolean');
   return { geometry: ringGeometry(1, 1, capacityBytes, PAGE_SIZE), capacityBytes, startPosition, checksums };
 }
 

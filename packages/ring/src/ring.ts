@@ -1,7 +1,8 @@
 import { dirname } from 'node:path';
 import {
   type Access,
-  type FileIdentity,
+  type FileDescriptor,
+  openDescribed,
   type Participant,
   Role,
   resolveName,
@@ -12,7 +13,7 @@ import {
   type Trust,
   withAttachLock,
 } from '@memlane/core';
-import { type LinuxError, MemlaneError, throwArgument } from '@memlane/linux';
+import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
 import { checkEndpointOptions, type Endpoint, type EndpointOptions } from './endpoint.ts';
 import { Producer } from './producer.ts';
@@ -42,12 +43,8 @@ export interface OpenRingOptions extends Trust {
 }
 
 /** What another thread or process needs to attach. Plain data: survives postMessage, JSON and fork. */
-export interface RingDescriptor {
+export interface RingDescriptor extends FileDescriptor {
   readonly type: 'memlane.ring';
-  readonly path: string;
-  readonly anonymous: boolean;
-  readonly identity: FileIdentity;
-  readonly access: Access;
 }
 
 /** What one side has done since the ring was created, all its owners together. */
@@ -102,9 +99,10 @@ export function createRing(name: string, options: CreateRingOptions = {}): Ring 
  * Opens an existing ring, after checking everything that can be checked about the file.
  *
  * @throws LinuxError ENOENT, EACCES; ERR_MEMLANE_NOT_MEMLANE, _VERSION, _SIGNATURE, _TRUNCATED, _CORRUPT, _OWNER,
- *   _PERMISSIVE, _SYMLINK, _NOT_A_FILE.
+ *   _PERMISSIVE, _SYMLINK, _NOT_A_FILE, _ARGUMENT.
  */
-export function openRing(name: string, { access, ...trust }: OpenRingOptions = {}): Ring {
+export function openRing(name: string, options: OpenRingOptions = {}): Ring {
+  const { access, ...trust } = checkOptions('options', options);
   const file = SharedFile.open(resolveName(name, EXTENSION), access, trust);
   return closingOnFailure(file, () => new Ring(mapExisting(file)));
 }
@@ -116,6 +114,9 @@ export function openRing(name: string, { access, ...trust }: OpenRingOptions = {
  * @throws as {@link createRing} and {@link openRing}.
  */
 export function openOrCreateRing(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
+  // What is wrong is so whether the ring is there or not.
+  plan(options);
+  if (options.mode !== undefined) checkMode(options.mode);
   for (;;) {
     try {
       return openRing(name, options);
@@ -148,13 +149,8 @@ export function createAnonymousRing(options: RingShape = {}): Ring {
 
 /** Opens the ring that a descriptor of another thread or process names. @throws ERR_MEMLANE_DELETED; as {@link openRing}. */
 export function attachRing(descriptor: RingDescriptor): Ring {
-  if (descriptor?.type !== 'memlane.ring') throwArgument('descriptor', descriptor, 'a descriptor of a ring');
-  const { path, anonymous, identity, access } = descriptor;
-  const file = anonymous ? SharedFile.openAnonymous(path, identity, access) : SharedFile.open(path, access);
-  return closingOnFailure(file, () => {
-    file.expectIdentity(identity, path);
-    return new Ring(mapExisting(file));
-  });
+  const file = openDescribed('memlane.ring', descriptor);
+  return closingOnFailure(file, () => new Ring(mapExisting(file)));
 }
 
 /**
@@ -209,9 +205,13 @@ export class Ring implements Disposable {
     return this.#enter(CONSUMER_SLOT, options, take, (place) => new Consumer(place, options, this.#forget));
   }
 
-  /** What both sides have done. Reads the file; disturbs nobody. */
+  /**
+   * What both sides have done. Reads the file; disturbs nobody.
+   *
+   * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_TRUNCATED and the like, as {@link Region.verify}, when the file was cut.
+   */
   statistics(): RingStatistics {
-    const { table, lane } = this.#open();
+    const { region, table, lane } = this.#open();
     const side = (slot: number): EndpointStatistics => {
       const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
       return {
@@ -226,12 +226,14 @@ export class Ring implements Disposable {
         highWaterBytes: numbers[StatisticsIndex.highWaterBytes],
       };
     };
-    return {
+    const statistics = {
       capacityBytes: this.capacityBytes,
       backlogBytes: backlogBytes(lane),
       producer: side(PRODUCER_SLOT),
       consumer: side(CONSUMER_SLOT),
     };
+    region.verify(); // last: pages that are gone have been read as zeros
+    return statistics;
   }
 
   /** What another thread or process needs for {@link attachRing}. An anonymous ring must stay open until it has it. */

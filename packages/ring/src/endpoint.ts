@@ -164,8 +164,8 @@ export abstract class Endpoint implements Disposable {
     let settled = false;
     try {
       settled = this.recovery.isWhole() || this.mend();
-    } catch {
-      // Full disk, a foreign file of that name: whatever is done next meets it again, and there somebody can catch it.
+    } catch (error) {
+      this.waiter.fail(error); // full disk, a foreign file of that name; without a wait, whatever is done next meets it
     }
     // No fresh file yet, or one that has been lost as well before it was opened: its alarm is not ours.
     clearTimeout(this.#retry);

@@ -4,7 +4,7 @@
  *
  * ```text
  *        0               4               8              12
- *    0  | published     | intent        |               |               |
+ *    0  | published     | intent        | notPublished  |               |
  *  128  | ended         |               |               |               |
  *  256
  * ```
@@ -15,6 +15,7 @@ export const LANE = {
   fields: {
     published: { type: 'i32', offset: 0, meaning: 'position up to which records are complete; producer' },
     intent: { type: 'i32', offset: 4, meaning: 'position up to which records may be being overwritten (lossy lanes)' },
+    notPublished: { type: 'i32', offset: 8, meaning: 'published, all bits inverted, stored before it; with checksums' },
     ended: { type: 'i32', offset: 128, meaning: '1 when the producer has said end(); producer' },
   },
 } as const;
@@ -23,8 +24,8 @@ export const LANE = {
  * One cursor of a lane.
  *
  * ```text
- *        0
- *    0  | consumed      |
+ *        0               4
+ *    0  | consumed      | notConsumed   |
  *  128
  * ```
  */
@@ -33,5 +34,6 @@ export const CURSOR = {
   bytes: 128,
   fields: {
     consumed: { type: 'i32', offset: 0, meaning: 'position up to which records are done with; consumer' },
+    notConsumed: { type: 'i32', offset: 4, meaning: 'consumed, all bits inverted, stored before it; with checksums' },
   },
 } as const;

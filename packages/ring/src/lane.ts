@@ -24,7 +24,9 @@ const { ALIGNMENT, checkedLength, HEADER_BYTES, RECORD, recordBytes } = records;
 
 const PUBLISHED = LANE.fields.published.offset >> 2;
 const ENDED = LANE.fields.ended.offset >> 2;
+const NOT_PUBLISHED = LANE.fields.notPublished.offset >> 2;
 const CONSUMED = (LANE.bytes + CURSOR.fields.consumed.offset) >> 2;
+const NOT_CONSUMED = (LANE.bytes + CURSOR.fields.notConsumed.offset) >> 2;
 const TYPE = RECORD.fields.type.offset >> 2;
 
 /** Returned by a claim for which there is no room now. */
@@ -115,6 +117,18 @@ export class LaneHealth {
     this.failure = this.#faults?.error();
     throw this.failure;
   }
+}
+
+/*
+ * A position of zero can be one, or a page that is lost. In a ring with checksums the inverse of each position stands beside
+ * it, which is never zero. It is stored first: who finds the two at odds has looked in between, or has found what an owner
+ * left who died there, and believes the position of a writer (its records have checksums) but not that of a reader
+ * (what is believed to be consumed is forgotten).
+ */
+
+/** Whether the words of the positions are still there. */
+export function hasPositions({ words, base, checksums = false }: LaneMemory): boolean {
+  return !checksums || (load(words, base + NOT_PUBLISHED) !== 0 && load(words, base + NOT_CONSUMED) !== 0);
 }
 
 /** Checksum of the record at `index`: of its header and payload, and of its position, so that an old record has another. */
@@ -228,6 +242,7 @@ export class LaneWriter {
     if (this.#checksums) this.#seal(claimed);
     this.#health.expectNoFault();
     this.#published = claimed;
+    if (this.#checksums) store(this.#words, this.#base + NOT_PUBLISHED, ~claimed);
     // pairs with: load in LaneReader.#refresh. without it: the reader could see the position before the payload.
     store(this.#words, this.#base + PUBLISHED, claimed);
     this.claimedRecords = 0;
@@ -280,6 +295,7 @@ export class LaneWriter {
   #hasRoomUpTo(end: Position): boolean {
     // pairs with: store in LaneReader.release. without it: the writer could overwrite what is still being read.
     const consumed = load(this.#words, this.#base + CONSUMED) as Position;
+    if (this.#checksums && !this.#isConfirmed(consumed)) return distance(end, this.#limit) <= 0;
     const backlog = distance(this.#published, consumed);
     if (backlog < 0 || backlog > this.#capacity || distance(consumed, this.#consumed) < 0 || consumed % ALIGNMENT !== 0)
       throw this.#health.lied('consumed', consumed);
@@ -293,6 +309,14 @@ export class LaneWriter {
 
   #bytesOf(length: number): number {
     return recordBytes(this.#checksums ? checkedLength(length) : length);
+  }
+
+  /** Whether the reader's position is believed: see above. */
+  #isConfirmed(consumed: Position): boolean {
+    const inverse = load(this.#words, this.#base + NOT_CONSUMED);
+    this.#health.expectNoFault();
+    if (inverse === 0) throw this.#health.lied('notConsumed', inverse);
+    return inverse === ~consumed;
   }
 
   /** Writes the checksums of what has been claimed, and copies it from the draft. */
@@ -368,6 +392,8 @@ export class LaneReader {
     if (this.#consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', this.#consumed);
     this.#position = this.#consumed;
     this.#published = this.#consumed;
+    // A predecessor may have died between the two.
+    if (checksums) store(words, base + NOT_CONSUMED, ~this.#consumed);
   }
 
   /**
@@ -470,6 +496,7 @@ export class LaneReader {
     if (position === this.#consumed || this.#closed) return false;
     this.#health.expectNoFault();
     this.#consumed = position;
+    if (this.#checksums) store(this.#words, this.#base + NOT_CONSUMED, ~position);
     // pairs with: load in LaneWriter.#hasRoomUpTo. without it: the writer could overwrite before the reads are done.
     store(this.#words, this.#base + CONSUMED, position);
     return true;
@@ -505,6 +532,8 @@ export class LaneReader {
   #refresh(): boolean {
     // pairs with: store in LaneWriter.publish. without it: payloads could be read before they are written.
     const published = load(this.#words, this.#base + PUBLISHED) as Position;
+    if (this.#checksums && load(this.#words, this.#base + NOT_PUBLISHED) === 0)
+      throw this.#health.lied('notPublished', 0);
     const backlog = distance(published, this.#consumed);
     if (
       backlog < 0 ||

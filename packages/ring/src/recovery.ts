@@ -2,7 +2,7 @@ import { chownSync, futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { condemn, corrupt, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
 import { type LinuxError, status, throwArgument } from '@memlane/linux';
-import type { RecordView } from './lane.ts';
+import { hasPositions, type RecordView } from './lane.ts';
 import type { Position } from './position.ts';
 import { closingOnFailure, format, type MappedRing, mapExisting } from './ring-file.ts';
 
@@ -50,6 +50,7 @@ export function lossOf({ ring: { region, lane }, participant }: Place): unknown 
     return error;
   }
   if (!isReady(lane.words)) return corrupt('ready', 0, region.path);
+  if (!hasPositions(lane)) return corrupt('notConsumed', 0, region.path);
   if (!participant.isRecorded) return corrupt('generation', 0, region.path);
   return undefined;
 }

@@ -48,6 +48,8 @@ const header = RING_HEADER.fields;
 const at = (field: { offset: number }): number => SUPERBLOCK.bytes + field.offset;
 const PUBLISHED = LANE.fields.published.offset >> 2;
 const CONSUMED = (LANE.bytes + CURSOR.fields.consumed.offset) >> 2;
+const NOT_PUBLISHED = LANE.fields.notPublished.offset >> 2;
+const NOT_CONSUMED = (LANE.bytes + CURSOR.fields.notConsumed.offset) >> 2;
 
 /** A ring file, mapped: its slots and the memory of its lane. */
 export interface MappedRing {
@@ -104,6 +106,8 @@ export function format(file: SharedFile, shape: RingShape, continuation?: Contin
   const { published, consumed } = continuation ?? { published: startPosition | 0, consumed: startPosition | 0 };
   memory.store(words, (geometry.lanesOffset >> 2) + PUBLISHED, published);
   memory.store(words, (geometry.lanesOffset >> 2) + CONSUMED, consumed);
+  memory.store(words, (geometry.lanesOffset >> 2) + NOT_PUBLISHED, ~published);
+  memory.store(words, (geometry.lanesOffset >> 2) + NOT_CONSUMED, ~consumed);
   writeSuperblock(region.buffer, {
     kind: FileKind.ring,
     signature: RING_SIGNATURE,

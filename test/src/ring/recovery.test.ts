@@ -7,7 +7,7 @@ import { Program } from '../support/program.ts';
 import { chooseSeed, Random } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { pause, rejectionOf, thrownBy } from '../support/speech.ts';
-import { dataOffset } from './ring-bytes.ts';
+import { dataOffset, lane, locate } from './ring-bytes.ts';
 
 const CAPACITY = 65536;
 const FILE_BYTES = dataOffset + CAPACITY;
@@ -182,6 +182,30 @@ describe('one attack', () => {
     expect(producer.recoveries).toBe(1);
     const message = consumer.tryRead();
     expect([String(message?.data), message?.type, consumer.recoveries]).toEqual(['hello', 7, 1]);
+  });
+
+  test('a lost position that reads as zero is not taken for one, where zero lies between the two', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    create(path, 2 ** 32 - 4096);
+    using ring = openRing(path);
+    using producer = ring.producer({ recover: true });
+    using consumer = ring.consumer({ recover: true });
+    const messages = Array.from({ length: 100 }, (_, n) => `${n}`.padEnd(1000));
+    let written = 0;
+    while (written < 20) write(producer, messages[written++] as string);
+    // `published` stays, `consumed` is gone: by the next claim that needs room, 20 messages would be forgotten.
+    truncateSync(path, locate(lane, 'published').offset + 64);
+    truncateSync(path, FILE_BYTES);
+    const read: string[] = [];
+    while (read.length < messages.length) {
+      while (written < messages.length && producer.tryWrite(messages[written] as string)) written += 1;
+      const message = consumer.tryRead();
+      if (message === null) await consumer.wait();
+      else read.push(String(message.data));
+    }
+    expect(read).toEqual(messages);
+    expect(producer.recoveries).toBe(1);
   });
 
   test('the end of a stream survives it', async () => {

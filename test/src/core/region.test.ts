@@ -171,6 +171,19 @@ describe('open', () => {
     ['a mirror inside a page', { mirror: 10 }, 'ERR_MEMLANE_ARGUMENT', /^mirror is 10, .*whole pages/],
     ['a mirror of a part', { length: 10, mirror: PAGE_SIZE }, 'ERR_MEMLANE_ARGUMENT', /^mirror/],
     ['more mirror than region', { mirror: 3 * PAGE_SIZE }, 'ERR_MEMLANE_ARGUMENT', /^mirror/],
+    ['a mirror that could grow', { mirror: PAGE_SIZE, maxLength: 4 * PAGE_SIZE }, 'ERR_MEMLANE_ARGUMENT', /^maxLength/],
+    [
+      'an unknown access',
+      { access: 'write' as 'read' },
+      'ERR_MEMLANE_ARGUMENT',
+      /^access is 'write', .* read, readwrite/,
+    ],
+    ['no access', { access: null as never }, 'ERR_MEMLANE_ARGUMENT', /^access is null/],
+    ['null for a length', { length: null as never }, 'ERR_MEMLANE_ARGUMENT', /^length is null/],
+    ['null for the longest', { maxLength: null as never }, 'ERR_MEMLANE_ARGUMENT', /^maxLength is null/],
+    ['an owner by name', { trustOwner: 'root' as never }, 'ERR_MEMLANE_ARGUMENT', /^trustOwner is 'root'/],
+    ['trust as a word', { allowWorldWritable: 'no' as never }, 'ERR_MEMLANE_ARGUMENT', /^allowWorldWritable is 'no'/],
+    ['null', null as never, 'ERR_MEMLANE_ARGUMENT', /^options is null/],
     [
       'a mirror of a page of which a part is mapped',
       { length: PAGE_SIZE + 1, mirror: PAGE_SIZE },
@@ -286,6 +299,34 @@ describe('attach', () => {
       expect(thrownBy(() => Region.attach(wrong as never))).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
   });
 
+  test.each<[string, unknown[]]>([
+    ['type', [undefined, 'memlane.ring']],
+    ['path', [undefined, null, '', 5]],
+    ['anonymous', [undefined, null, 0, 'false']],
+    ['identity', [undefined, null, 5, []]],
+    ['identity.dev', [undefined, null, '1', 1n]],
+    ['identity.ino', [undefined, null, '1', 1n]],
+    ['access', [undefined, null, 'write']],
+    ['offset', [undefined, null, '0', 0.5, -1]],
+    ['length', [undefined, null, Symbol('a')]],
+    ['maxLength', [undefined, null, {}]],
+    ['mirror', [undefined, null, Object.create(null), Symbol('a')]],
+  ])('names a wrong %s of a descriptor, and holds nothing afterwards', (field, wrong) => {
+    using region = Region.createAnonymous(PAGE_SIZE);
+    const right = region.descriptor();
+    const before = openDescriptors();
+    const [outer, inner] = field.split('.') as ['identity', 'dev'?];
+    for (const value of wrong) {
+      const descriptor = { ...right, [outer]: inner === undefined ? value : { ...right[outer], [inner]: value } };
+      expect(thrownBy(() => Region.attach(descriptor as never))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringContaining(`descriptor.${field} is `),
+      });
+    }
+    expect(openDescriptors()).toEqual(before);
+    Region.attach(right).close();
+  });
+
   test('maps what the descriptor says, and the descriptor is plain data', () => {
     using scratch = scratchFolder();
     const path = scratch.file('a');
@@ -327,10 +368,10 @@ describe('attach', () => {
     using region = Region.create(path, PAGE_SIZE);
     const descriptor = region.descriptor();
     region.file.unlink();
-    expect(thrownBy(() => Region.attach(descriptor))).toMatchObject({ code: 'ENOENT', path });
+    expect(thrownBy(() => Region.attach(descriptor as never))).toMatchObject({ code: 'ENOENT', path });
     using _replacement = Region.create(path, PAGE_SIZE);
     const before = openDescriptors();
-    expect(thrownBy(() => Region.attach(descriptor))).toMatchObject({ code: 'ERR_MEMLANE_DELETED', path });
+    expect(thrownBy(() => Region.attach(descriptor as never))).toMatchObject({ code: 'ERR_MEMLANE_DELETED', path });
     expect(openDescriptors()).toEqual(before);
   });
 
@@ -348,11 +389,11 @@ describe('attach', () => {
         code: 'ERR_MEMLANE_DELETED',
         path: descriptor.path,
       });
-      expect(thrownBy(() => Region.attach(descriptor))).toMatchObject({ code: 'ERR_MEMLANE_DELETED' });
+      expect(thrownBy(() => Region.attach(descriptor as never))).toMatchObject({ code: 'ERR_MEMLANE_DELETED' });
     }
     owner.kill();
     await owner.end();
-    expect(thrownBy(() => Region.attach(descriptor))).toMatchObject({ code: 'ERR_MEMLANE_DELETED' });
+    expect(thrownBy(() => Region.attach(descriptor as never))).toMatchObject({ code: 'ERR_MEMLANE_DELETED' });
   });
 
   test('refuses anonymous memory that its owner could still cut', () => {

@@ -87,6 +87,38 @@ describe('alone', () => {
     expect(thrownBy(() => shared.poll())?.code).toBe('ERR_MEMLANE_CLOSED');
   });
 
+  test('what is refused leaves no file behind', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('data');
+    const wrong: [options: unknown, message: RegExp][] = [
+      [null, /^options is null/],
+      [{ maxLength: 4095 }, /^maxLength is 4095/],
+      [{ maxLength: null }, /^maxLength is null/],
+      [{ mode: '600' }, /^mode is '600'/],
+      [{ trustOwner: 'root' }, /^trustOwner is 'root'/],
+      [{ allowWorldWritable: 1 }, /^allowWorldWritable is 1/],
+    ];
+    for (const [options, message] of wrong)
+      expect(thrownBy(() => SharedRegion.create(path, 4096, options as object))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringMatching(message),
+      });
+    expect(thrownBy(() => SharedRegion.create(5 as never, 4096))?.message).toMatch(/^path is 5/);
+    const reservation = 2 ** 52; // more than any engine reserves
+    expect(thrownBy(() => SharedRegion.create(path, 4096, { maxLength: reservation }))?.code).toBe(
+      'ERR_MEMLANE_TOO_LARGE',
+    );
+    expect(scratch.entries()).toEqual([]);
+    // Refused when it is opened: the file is there already, and has no business to stay.
+    const umask = process.umask(0);
+    try {
+      expect(thrownBy(() => SharedRegion.create(path, 4096, { mode: 0o666 }))?.code).toBe('ERR_MEMLANE_PERMISSIVE');
+    } finally {
+      process.umask(umask);
+    }
+    expect(scratch.entries()).toEqual([]);
+  });
+
   test('a control file that somebody has destroyed is said to be, and does not kill', () => {
     using scratch = scratchFolder();
     const path = newFile(scratch.file('data'));

@@ -13,6 +13,11 @@ describe.each(['nothing', 'head', 'half'])('a ring whose file is cut to %s', (to
     return [program.all('result')[0], program.all('iterated')[0]];
   };
 
+  test('statistics are an error, not zeros', async () => {
+    const [result] = await run('looking');
+    expect(result).toEqual({ right: true, first: TRUNCATED, again: TRUNCATED });
+  });
+
   test('commit throws and publishes nothing', async () => {
     const [result] = await run('writing');
     expect(result).toEqual({

@@ -5,6 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import {
   checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkType,
   ERROR_CODES,
   fromNode,
   LinuxError,
@@ -89,6 +93,11 @@ describe('MemlaneError', () => {
     [[], 'length is of type Array, but must be short'],
     [Object.create(null), 'length is of type object, but must be short'],
     [Symbol('s'), 'length is Symbol(s), but must be short'],
+    [5n, 'length is 5n, but must be short'],
+    [() => 'the whole source', 'length is a function, but must be short'],
+    ['x'.repeat(301), 'length is a string of 301 characters, but must be short'],
+    [{ constructor: { name: Symbol('s') } }, 'length is of type object, but must be short'],
+    [{ constructor: null }, 'length is of type object, but must be short'],
   ])('of an argument names it, its value and the limit: %p', (value, message) => {
     const error = thrownBy(() => throwArgument('length', value, 'short'));
     expect(error).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
@@ -100,6 +109,43 @@ describe('MemlaneError', () => {
     for (const value of [2, 8, 3.5, Number.NaN, '4', 4n, undefined, null, Number.POSITIVE_INFINITY, 2 ** 53])
       expect(thrownBy(() => checkInteger('n', value, 3, 7))).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
     expect(thrownBy(() => checkInteger('n', 8, 3, 7))?.message).toContain('n is 8, but must be an integer from 3 to 7');
+  });
+
+  test('checkOptions lets objects of options through, and none that are something else', () => {
+    class Settings {}
+    for (const value of [{}, { a: 1 }, Object.create(null), new Settings()])
+      expect(checkOptions('options', value)).toBe(value);
+    const { signal } = new AbortController();
+    for (const value of [undefined, null, 5, 'a', 5n, Symbol('a'), () => {}, [], new Map(), new Uint8Array(1), signal])
+      expect(thrownBy(() => checkOptions('options', value as object))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringMatching(/^options is .*, but must be an object with options/),
+      });
+  });
+
+  test('checkSignal lets signals through, of whatever realm, and undefined', () => {
+    const other = { throwIfAborted() {}, addEventListener() {}, removeEventListener() {} };
+    for (const value of [undefined, AbortSignal.abort(), new AbortController().signal, other]) checkSignal(value);
+    for (const value of [null, false, 'a', {}, () => {}, new AbortController(), new EventTarget(), Symbol('a')])
+      expect(thrownBy(() => checkSignal(value))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringMatching(/^signal is .*, but must be an AbortSignal/),
+      });
+  });
+
+  test('checkOneOf and checkType say what would do', () => {
+    checkOneOf('access', 'read', ['read', 'readwrite']);
+    checkType('recover', false, 'boolean');
+    for (const value of ['write', '', null, undefined, 0, ['read'], Symbol('read'), Object.create(null)])
+      expect(thrownBy(() => checkOneOf('access', value, ['read', 'readwrite']))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringMatching(/^access is .*, but must be one of read, readwrite/),
+      });
+    for (const value of ['true', 1, null, undefined, new Boolean(true)])
+      expect(thrownBy(() => checkType('recover', value, 'boolean'))).toMatchObject({
+        code: 'ERR_MEMLANE_ARGUMENT',
+        message: expect.stringMatching(/^recover is .*, but must be true or false/),
+      });
   });
 });
 

@@ -76,9 +76,12 @@ describe('open', () => {
     });
   });
 
-  test.each([undefined, null, 7, 'a\0b', {}])('names what is no name of a memory file', (name) => {
-    expect(thrownBy(() => createMemoryFile(name as string))).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
-  });
+  test.each([undefined, null, 7, 'a\0b', {}, 'x'.repeat(250), 'ä'.repeat(125)])(
+    'names what is no name of a memory file',
+    (name) => {
+      expect(thrownBy(() => createMemoryFile(name as string))).toMatchObject({ code: 'ERR_MEMLANE_ARGUMENT' });
+    },
+  );
 
   test('follows no link with O_NOFOLLOW', () => {
     using scratch = scratchFolder();

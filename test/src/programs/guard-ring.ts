@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { PAGE_SIZE } from '@memlane/linux';
-import { type Consumer, createRing, openRing, type Producer } from 'memlane';
+import { type Consumer, createRing, openRing, type Producer, type Ring } from 'memlane';
 import { cut } from '../guard/cut.ts';
 import { dataOffset, lane, locate } from '../ring/ring-bytes.ts';
 import { Random } from '../support/random.ts';
@@ -10,7 +10,7 @@ import { parameters, rejectionOf, say, thrownBy } from '../support/speech.ts';
 
 interface Plan {
   readonly path: string;
-  readonly scenario: 'writing' | 'reading' | 'at any moment';
+  readonly scenario: 'looking' | 'writing' | 'reading' | 'at any moment';
   /** What the file is cut to. */
   readonly to: 'nothing' | 'head' | 'half';
   readonly seed: number;
@@ -31,14 +31,14 @@ function message(number: number): Buffer {
 }
 
 /** What both ends of a ring do that is filled up to where the file will be cut, and a bit beyond. */
-function filled(work: (producer: Producer, consumer: Consumer, written: number) => unknown): unknown {
+function filled(work: (producer: Producer, consumer: Consumer, written: number, ring: Ring) => unknown): unknown {
   using ring = createRing(path, SHAPE);
   using other = openRing(path);
   const producer = ring.producer();
   const consumer = other.consumer();
   let written = 0;
   while (producer.tryWrite(message(written))) written++;
-  return work(producer, consumer, written);
+  return work(producer, consumer, written, ring);
 }
 
 /** The producer's position in the file. */
@@ -66,6 +66,17 @@ function drain(consumer: Consumer): { right: number; wrong: number; end: string 
 }
 
 const scenarios = {
+  looking: () =>
+    filled((_producer, _consumer, written, ring) => {
+      const { messages } = ring.statistics().producer;
+      cut(path, length);
+      return {
+        right: messages === written,
+        first: code(() => ring.statistics()),
+        again: code(() => ring.statistics()),
+      };
+    }),
+
   writing: () =>
     filled((producer, consumer, written) => {
       // Room again, from the beginning of the ring on up to behind the cut.

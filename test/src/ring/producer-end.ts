@@ -52,6 +52,13 @@ export class ProducerEnd extends End<Producer> {
     return this.endpoint.tryWrite(message, type);
   }
 
+  /** Writes an array of that many bytes whose buffer has gone to another thread. */
+  tryWriteGone(bytes: number): boolean {
+    const message = new Uint8Array(bytes);
+    structuredClone(message.buffer, { transfer: [message.buffer] });
+    return this.endpoint.tryWrite(message);
+  }
+
   /** Writes that message until the ring refuses; returns how often it did not. */
   writeUntilFull(message: Uint8Array | string): number {
     let count = 0;

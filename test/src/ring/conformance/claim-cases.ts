@@ -120,6 +120,24 @@ export const claimCases: readonly Case[] = [
       }
       await producer.tryWrite('x');
       strictEqual((await consumer.tryRead())?.type, 0);
+      for (const type of [
+        2 ** 31,
+        -(2 ** 31) - 1,
+        2 ** 32 - 1,
+        0.5,
+        Number.NaN,
+        '7',
+        null,
+        true,
+        7n,
+        [7],
+      ] as number[]) {
+        await refuses('ERR_MEMLANE_ARGUMENT', producer.claim(8, type), 'type is');
+        await refuses('ERR_MEMLANE_ARGUMENT', producer.tryWrite('x', type), 'type is');
+        await refuses('ERR_MEMLANE_ARGUMENT', producer.write('x', { type }), 'type is');
+      }
+      await producer.commit();
+      strictEqual(await consumer.tryRead(), null);
     },
   },
   {
@@ -184,12 +202,23 @@ export const claimCases: readonly Case[] = [
     name: 'what is no length and no message is refused by name',
     run: async ({ open, producer, consumer }) => {
       await open();
-      for (const length of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number])
+      for (const length of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, [5], null] as number[])
         await refuses('ERR_MEMLANE_ARGUMENT', producer.claim(length), 'length');
       for (const message of [5, null, undefined, [1], new Uint16Array(2)])
         await refuses('ERR_MEMLANE_ARGUMENT', producer.tryWrite(message as unknown as string), 'message');
       await refuses('ERR_MEMLANE_ARGUMENT', producer.write(5 as unknown as string), 'message');
       strictEqual(await consumer.tryRead(), null);
+    },
+  },
+  {
+    name: 'a message whose buffer is gone is refused, and what was claimed before stays',
+    run: async ({ open, producer, consumer }) => {
+      await open();
+      await producer.claimFor('claimed', 3);
+      for (const bytes of [0, 1, 8, 100])
+        await refuses('ERR_MEMLANE_ARGUMENT', producer.tryWriteGone(bytes), 'message');
+      await producer.tryWrite(new Uint8Array());
+      deepStrictEqual(textsOf(await consumer.takeAll()), ['claimed', '']);
     },
   },
 ];

@@ -22,6 +22,14 @@ export const pollCases: readonly Case[] = [
       deepStrictEqual(textsOf(three.seen), texts(1, 3));
       deepStrictEqual(textsOf((await consumer.poll([])).seen), texts(4, 9));
       strictEqual((await consumer.poll([], 5)).count, 0);
+      await producer.tryWrite('last');
+      for (const limit of [-1, 0.5, Number.NaN, Number.NEGATIVE_INFINITY, '5', 5n, null, [5]] as number[]) {
+        const { error, seen } = await consumer.poll([], limit);
+        strictEqual(error?.code, 'ERR_MEMLANE_ARGUMENT');
+        ok(error.message.startsWith('limit is '), error.message);
+        strictEqual(seen.length, 0);
+      }
+      strictEqual((await consumer.poll([])).count, 1);
     },
   },
   {

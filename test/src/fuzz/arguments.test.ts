@@ -3,9 +3,9 @@ import { Program } from '../support/program.ts';
 import { withSeed } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { AMOUNT, PATIENCE_MS } from './amount.ts';
-import { HOLDS } from './gaps.ts';
 
 const raw: unknown[] = [];
+const misread: unknown[] = [];
 const left: unknown[] = [];
 let ended: unknown;
 let seed = 0;
@@ -19,6 +19,7 @@ beforeAll(
       await using program = new Program('fuzz-arguments', parameters);
       await program.success(PATIENCE_MS);
       raw.push(...program.all('raw'));
+      misread.push(...program.all('misread'));
       left.push(...program.all('left'));
       [ended] = program.all('ended');
     }),
@@ -32,8 +33,10 @@ test('whatever is passed to a public function, the process goes on and a call th
   );
 });
 
-const whenNamed = HOLDS.arguments ? test : test.skip;
-
-whenNamed('whatever is passed to a public function, it works or is refused by name', () => {
+test('whatever is passed to a public function, it works or is refused by name', () => {
   expect({ seed, raw }).toEqual({ seed, raw: [] });
+});
+
+test('no value of a wrong type is taken for something else: the error names the argument', () => {
+  expect({ seed, misread }).toEqual({ seed, misread: [] });
 });

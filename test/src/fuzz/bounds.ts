@@ -1,6 +1,5 @@
 import { ok } from 'node:assert';
 import type { RecordView } from 'memlane';
-import { HOLDS } from './gaps.ts';
 
 /** Checks that what was handed over as a message lies in the data of the lane, aligned as is promised. */
 export function checkPlace(view: RecordView, offset: number, length: number, type: number, capacity: number): void {
@@ -9,7 +8,7 @@ export function checkPlace(view: RecordView, offset: number, length: number, typ
     Number.isInteger(length) &&
     offset >= 8 &&
     offset < capacity + 8 &&
-    (offset % 8 === 0 || !HOLDS.aligned) &&
+    offset % 8 === 0 &&
     length >= 0 &&
     length <= capacity - 8 &&
     type === (type | 0) &&

@@ -56,6 +56,17 @@ export function hostileValue(random: Random): unknown {
   return random.pick(ALL)();
 }
 
+/** Whether a value is certainly wrong where the other one is right: of another type, and not left out. */
+export function isOfAnotherType(value: unknown, right: unknown): boolean {
+  return value !== undefined && typeOf(value) !== typeOf(right);
+}
+
+/** What the functions tell apart: messages, whether text or bytes, are of one type, as are objects with options. */
+function typeOf(value: unknown): string {
+  if (value instanceof Uint8Array) return 'string';
+  return typeof value === 'object' ? Object.prototype.toString.call(value) : typeof value;
+}
+
 /** A value for people to read. */
 export function describe(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`;

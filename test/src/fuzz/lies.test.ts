@@ -6,7 +6,6 @@ import { Program, runProgram } from '../support/program.ts';
 import { withSeed } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { AMOUNT, PATIENCE_MS } from './amount.ts';
-import { HOLDS } from './gaps.ts';
 
 type Outcomes = Record<string, number>;
 
@@ -27,7 +26,7 @@ test(
   PATIENCE_MS,
 );
 
-test.each(HOLDS.sealing ? [false, true] : [false])(
+test.each([false, true])(
   'both sides of a ring that is being overwritten all the time work or are refused by name (checksums: %s)',
   (checksums) =>
     withSeed(async (random) => {

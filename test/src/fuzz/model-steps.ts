@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { HOLDS } from './gaps.ts';
 import type { Deed } from './model.ts';
 
 /** What is asked of a length, before it is known what the longest is. */
@@ -75,5 +74,5 @@ export const shape: fc.Arbitrary<Shape> = fc.record({
     .map(([near, away]) => (near + 8 * away + 2 ** 32) % 2 ** 32),
   named: fc.boolean(),
   checksums: fc.boolean(),
-  recover: HOLDS.counting ? fc.boolean() : fc.constant(false),
+  recover: fc.boolean(),
 });

@@ -145,8 +145,8 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
       if (streamId.equals(this.#streamId)) this.#lane.moveTo(lane);
       else this.#lane.restartIn(lane);
     } catch (error) {
-      place.participant.leave();
       const lostToo = lossOf(place) !== undefined;
+      place.participant.leave();
       region.close();
       if (lostToo) return false;
       throw error;

@@ -173,9 +173,19 @@ function bellPrefix(fileId: string): string {
   return `${BELL_PREFIX}${fileId}.`;
 }
 
+/** Whether anybody alive holds one of the first `slots` slots, whatever the file says of them by now. */
+export function isAnybodyAttached(file: SharedFile, slots: number): boolean {
+  return Array.from({ length: slots }).some((_, slot) => isByteWriteLocked(file.fd, slotByte(slot)));
+}
+
+/** Removes the bells in a folder that nobody holds open any more. */
+export function sweepDeadBells(directory: string): void {
+  sweepBells(directory, BELL_PREFIX);
+}
+
 /** Removes what killed owners of anonymous files have left in the runtime directory. */
 export function sweepAnonymousBells(): void {
-  sweepBells(runtimeDirectory(), BELL_PREFIX);
+  sweepDeadBells(runtimeDirectory());
 }
 
 /** One taken slot: alive for as long as this object, its thread and its process are. */

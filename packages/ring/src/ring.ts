@@ -1,7 +1,9 @@
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   type Access,
   type FileDescriptor,
+  isAnybodyAttached,
   openDescribed,
   type Participant,
   Role,
@@ -10,6 +12,7 @@ import {
   SLOT,
   StatisticsIndex,
   sweepAnonymousBells,
+  sweepDeadBells,
   type Trust,
   withAttachLock,
 } from '@memlane/core';
@@ -154,13 +157,44 @@ export function attachRing(descriptor: RingDescriptor): Ring {
 }
 
 /**
- * Deletes a ring that nobody is attached to, and what belongs to it.
+ * Deletes a ring that nobody is attached to, and what belongs to it; also one that is damaged, or of another version.
  *
- * @throws ERR_MEMLANE_BUSY while somebody alive is attached; as {@link openRing}.
+ * @throws ERR_MEMLANE_BUSY while somebody alive is attached; ERR_MEMLANE_NOT_MEMLANE for a file that is no ring, unless it
+ *   is empty; as {@link openRing}.
  */
 export function removeRing(name: string): void {
-  using ring = openRing(name);
-  ring.unlink();
+  try {
+    using ring = openRing(name);
+    ring.unlink();
+  } catch (error) {
+    const path = resolveName(name, EXTENSION);
+    if (!isDamage(error, path)) throw error;
+    const file = SharedFile.open(path);
+    try {
+      withAttachLock(file, () => {
+        if (isAnybodyAttached(file, SLOTS))
+          throw new MemlaneError('ERR_MEMLANE_BUSY', 'Somebody is attached to what is left of the ring', { path });
+        file.unlink();
+      });
+      sweepDeadBells(dirname(path));
+    } finally {
+      file.close();
+    }
+  }
+}
+
+const SLOTS = 2;
+const DAMAGE: readonly string[] = [
+  'ERR_MEMLANE_CORRUPT',
+  'ERR_MEMLANE_SIGNATURE',
+  'ERR_MEMLANE_TRUNCATED',
+  'ERR_MEMLANE_VERSION',
+];
+
+/** Whether a file that cannot be opened once was a ring: one that was cut to nothing says so no more. */
+function isDamage(error: unknown, path: string): boolean {
+  const { code } = error as MemlaneError;
+  return DAMAGE.includes(code) || (code === 'ERR_MEMLANE_NOT_MEMLANE' && statSync(path).size === 0);
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { replaceSystemCall, systemCalls } from '@memlane/linux';
-import { createAnonymousRing, createRing, openRing, type Producer } from 'memlane';
+import { createAnonymousRing, createRing, openRing, type Producer, removeRing } from 'memlane';
 import { Program } from '../support/program.ts';
 import { chooseSeed, Random } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -301,6 +301,24 @@ describe('without recovery', () => {
     expect(thrownBy(() => consumer.tryRead())).toMatchObject({ code: 'ERR_MEMLANE_TRUNCATED', path });
     expect(await rejectionOf(() => consumer.wait())).toBeUndefined();
     expect(thrownBy(() => consumer.poll(() => {}))?.code).toBe('ERR_MEMLANE_TRUNCATED');
+  });
+
+  test('what is left of a ring can be removed by name, but not under somebody, and nothing else', () => {
+    using scratch = scratchFolder();
+    for (const damage of [0, 100, 4096, FILE_BYTES - 1]) {
+      const path = scratch.file(`ring-${damage}`);
+      const ring = createRing(path, { capacityBytes: CAPACITY });
+      const producer = ring.producer();
+      truncateSync(path, damage);
+      expect(thrownBy(() => removeRing(path))?.code).toBe('ERR_MEMLANE_BUSY');
+      producer.close();
+      ring.close();
+      removeRing(path);
+    }
+    expect(scratch.entries()).toEqual([]);
+    writeFileSync(scratch.file('letter'), 'precious', { mode: 0o600 });
+    expect(thrownBy(() => removeRing(scratch.file('letter')))?.code).toBe('ERR_MEMLANE_NOT_MEMLANE');
+    expect(scratch.entries()).toEqual(['letter']);
   });
 
   test('checksums find what raises no fault', () => {

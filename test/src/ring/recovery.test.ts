@@ -130,7 +130,7 @@ describe('one attack', () => {
     const given = { path, count: 100, traffic: { seed: 5, maxLength: 200 } };
     await using reader = new Program('ring-recover', { ...given, role: 'consumer', way: 'iterate' });
     await using writer = new Program('ring-recover', { ...given, role: 'producer', way: 'event', inHalves: true });
-    await writer.next('half');
+    await Promise.all([reader.next('attached'), writer.next('half')]);
     await pause(100);
     const random = new Random(99);
     if (kind !== 'a hole punched' && kind !== 'overwritten')
@@ -151,7 +151,7 @@ describe('one attack', () => {
     const given = { path, count: 100, traffic: { seed: 5, maxLength: 200 } };
     await using reader = new Program('ring-recover', { ...given, role: 'consumer', way: 'park' });
     await using writer = new Program('ring-recover', { ...given, role: 'producer', way: 'park', inHalves: true });
-    await writer.next('half');
+    await Promise.all([reader.next('attached'), writer.next('half')]);
     await untilReplaced(path, () => truncateSync(path, 0));
     writer.tell('go on');
     expect(await reader.next('ended')).toMatchObject({ received: 100, wrong: [] });

@@ -38,6 +38,9 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   #streamId: Buffer;
   /** The file is lost, and the producer has not made a fresh one yet: what is there to be seen is not to be read. */
   #lost = false;
+  /** Where the last file was condemned, and how many times in a row. */
+  #condemnedAt = 0;
+  #condemnations = 0;
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
     super(place, PRODUCER_SLOT, options, onClose, place.ring.lane.checksums === true);
@@ -172,12 +175,23 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
         if (this.mend()) continue;
         // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
         if (!this.peer.isAlive() && !this.recovery.isReplaced) throw error;
+        if (this.#isHopeless()) throw error;
         this.#lost = true;
         this.recovery.condemn();
         this.wakePeer();
         return nothing;
       }
     }
+  }
+
+  /** Whether one fresh file after the other is wrong at the same place: then it is not the files. */
+  #isHopeless(): boolean {
+    const { position } = this.#lane;
+    this.#condemnations = position === this.#condemnedAt ? this.#condemnations + 1 : 1;
+    this.#condemnedAt = position;
+    if (this.#condemnations < MOST_CONDEMNATIONS) return false;
+    this.#condemnations = 0;
+    return true;
   }
 
   #pollMending(handler: Handler, limit: number): number {
@@ -229,6 +243,9 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     this.wakePeer();
   }
 }
+
+/** Fresh files that are wrong at the same place before that is an error. */
+const MOST_CONDEMNATIONS = 16;
 
 function isCount(limit: number): boolean {
   return Number.isSafeInteger(limit) && limit >= 0;

@@ -38,6 +38,7 @@ export abstract class Endpoint implements Disposable {
   #movedTimes = 0;
   #inspectedMs = 0;
   #retry: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
   #alarm: TamperAlarm | undefined;
   /** What an alarm has found, where nothing can be done about it. */
   #loss: unknown;
@@ -62,7 +63,7 @@ export abstract class Endpoint implements Disposable {
     const draft = createDraft(ring.lane.capacityBytes);
     this.#draft = draft.region;
     this.draft = draft.view;
-    if (recovers(ring, options)) this.recovery = new Recovery(place, draft.view, () => this.#alarmed());
+    if (recovers(ring, options)) this.recovery = new Recovery(place, draft.view, () => this.#alarmedSoon());
   }
 
   /** Times that the endpoint went on in a fresh file; see {@link EndpointOptions.recover}. */
@@ -103,6 +104,7 @@ export abstract class Endpoint implements Disposable {
     this.peer.close();
     this.#place.participant.leave();
     clearTimeout(this.#retry);
+    clearImmediate(this.#soon);
     this.#alarm?.close();
     this.recovery?.close();
     this.#draft?.[Symbol.dispose]();
@@ -150,10 +152,20 @@ export abstract class Endpoint implements Disposable {
     if (this.#loss !== undefined) throw this.#loss;
     const { region } = this.#place.ring;
     if (this.recovery !== undefined || this.#alarm !== undefined || region.faults === undefined) return;
-    this.#alarm = new TamperAlarm(region.file.fd, () => this.#alarmed());
+    this.#alarm = new TamperAlarm(region.file.fd, () => this.#alarmedSoon());
   }
 
-  /** Somebody has touched the file. */
+  /**
+   * Somebody has touched the file. Not at once: what is done about it may set off the next alarm, and libuv hands out alarms
+   * until there are no more, before any timer has its turn.
+   */
+  #alarmedSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.#alarmed();
+    });
+  }
+
   #alarmed(retryMs: number = FIRST_RETRY_MS): void {
     if (this.#closed) return;
     if (this.recovery === undefined) {

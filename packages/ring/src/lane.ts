@@ -423,6 +423,11 @@ export class LaneReader {
     this.moveTo(memory);
   }
 
+  /** End of the last record that has been handled. */
+  get position(): Position {
+    return this.#position;
+  }
+
   get health(): LaneHealth {
     return this.#health;
   }

@@ -158,7 +158,7 @@ export class Recovery {
 
   #listen(): TamperAlarm {
     const alarm = new TamperAlarm(this.#place.ring.region.file.fd, this.#onTamper);
-    setImmediate(this.#onTamper).unref(); // for what has happened before
+    this.#onTamper(); // for what has happened before: it looks a little later
     return alarm;
   }
 

@@ -7,7 +7,7 @@ import { Program } from '../support/program.ts';
 import { chooseSeed, Random } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { pause, rejectionOf, thrownBy } from '../support/speech.ts';
-import { dataOffset, lane, locate } from './ring-bytes.ts';
+import { cursor, dataOffset, lane, locate, poke } from './ring-bytes.ts';
 
 const CAPACITY = 65536;
 const FILE_BYTES = dataOffset + CAPACITY;
@@ -244,6 +244,25 @@ describe('what recovery does not do', () => {
     truncateSync(`/proc/self/fd/${openFileOf(path)}`, 0);
     expect(thrownBy(() => producer.tryWrite('two'))?.code).toBe('ERR_MEMLANE_DELETED');
     expect(readFileSync(path, 'utf8')).toBe('precious');
+  });
+
+  test('a reader at a place that is no record gets an error in the end, not one fresh file after the other', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    create(path);
+    using ring = openRing(path);
+    using producer = ring.producer({ recover: true });
+    write(producer, 'one', 'two', 'three');
+    poke(path, cursor, 'consumed', 8);
+    using consumer = ring.consumer({ recover: true });
+    const failure = await rejectionOf(async () => {
+      for (;;) {
+        await consumer.wait({ signal: AbortSignal.timeout(10_000) });
+        if (consumer.tryRead() !== null) return;
+      }
+    });
+    expect(failure?.code).toBe('ERR_MEMLANE_CORRUPT');
+    expect(producer.recoveries).toBeLessThan(100);
   });
 
   test('a full disk fails the call; nothing is lost, and it goes on when there is space', async () => {

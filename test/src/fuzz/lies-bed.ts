@@ -51,7 +51,9 @@ export interface LiedToRing {
   readonly recover: boolean;
 }
 
-const IN_THE_HEAD = ['CORRUPT', 'DELETED', 'KIND', 'NOT_MEMLANE', 'SIGNATURE', 'VERSION'].map(
+const BLAMED = ['published', 'notPublished', 'consumed', 'notConsumed', 'length', 'checksum', 'ready', 'generation'];
+
+const IN_THE_HEAD = ['CORRUPT', 'DELETED', 'KIND', 'NOT_MEMLANE', 'SIGNATURE', 'TRUNCATED', 'VERSION'].map(
   (name) => `ERR_MEMLANE_${name}`,
 );
 
@@ -131,7 +133,7 @@ export class LiesBed {
       outcome = nameOf(error, name);
       const field = (error as { field?: string }).field ?? '';
       const expected =
-        (outcome === 'ERR_MEMLANE_CORRUPT' && ['published', 'consumed', 'length', 'checksum'].includes(field)) ||
+        (outcome === 'ERR_MEMLANE_CORRUPT' && BLAMED.includes(field)) ||
         outcome === 'ERR_MEMLANE_ENDED' ||
         // Whoever recovers maps the file again to take a place in it.
         (this.#recovering && name.startsWith('new') && IN_THE_HEAD.includes(outcome)) ||

@@ -305,7 +305,8 @@ export class SharedRegion extends EventEmitter<SharedRegionEvents> implements Di
 
   /** Tells everybody, oneself included, to look. */
   #announce(): void {
-    if (!this.#closed) this.poll();
+    if (this.#closed) return; // its leaving has told them
+    this.poll();
     for (const slot of this.#others()) this.#peers[slot].nudge();
   }
 

@@ -45,7 +45,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
     super(place, PRODUCER_SLOT, options, onClose, place.ring.lane.checksums === true);
     const { lane, streamId } = place.ring;
-    this.#lane = new LaneReader({ ...lane, draft: this.draft });
+    this.#lane = this.closingOnFailure(() => new LaneReader({ ...lane, draft: this.draft }));
     this.#view = this.draft ?? lane.view;
     this.#streamId = streamId;
     this.#releaseBytes = lane.capacityBytes >> 2;

@@ -115,6 +115,16 @@ export abstract class Endpoint implements Disposable {
     this.close();
   }
 
+  /** Makes a part of the endpoint; what it has by then (alarm, draft, slot) is given back when that fails. */
+  protected closingOnFailure<Part>(make: () => Part): Part {
+    try {
+      return make();
+    } catch (error) {
+      Endpoint.prototype.close.call(this); // that of a subclass would close the part
+      throw error;
+    }
+  }
+
   /** @throws ERR_MEMLANE_CLOSED */
   protected expectOpen(): void {
     if (this.#closed) throw new MemlaneError('ERR_MEMLANE_CLOSED', 'The endpoint is closed');

@@ -43,7 +43,7 @@ export class Producer extends Endpoint {
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
     super(place, CONSUMER_SLOT, options, onClose, recovers(place.ring, options));
     const { lane } = place.ring;
-    this.#lane = new LaneWriter({ ...lane, draft: this.draft });
+    this.#lane = this.closingOnFailure(() => new LaneWriter({ ...lane, draft: this.draft }));
     this.view = this.draft ?? lane.view;
     this.maxMessageBytes = this.#lane.maxLength;
   }
@@ -233,6 +233,7 @@ export class Producer extends Endpoint {
   }
 
   #hasRoomFor(length: number): boolean {
+    if (this.recovery === undefined) return this.#lane.hasRoomFor(length); // looked at without end: no closure
     this.inspect();
     return this.#mending(() => this.#lane.hasRoomFor(length));
   }

@@ -28,15 +28,18 @@ export const HEADER_BYTES: number = RECORD.bytes;
 export const ALIGNMENT = 8;
 
 // Unexported, hence constants in the generated code: see lane.ts.
-const header = HEADER_BYTES;
 const alignment = ALIGNMENT;
+const roundingUp = HEADER_BYTES + ALIGNMENT - 1;
 
-/** Payload and checksum together. */
-export function checkedLength(length: number): number {
-  return (length + 7) & -4;
+/** Bytes behind the payload, in a ring with checksums. */
+export const CHECKSUM_BYTES = 4;
+
+/** Where the checksum begins, counted from the payload's beginning. */
+export function checksumOffset(length: number): number {
+  return (length + 3) & -4;
 }
 
-/** Bytes that a record of `length` payload bytes takes in the lane. */
-export function recordBytes(length: number): number {
-  return header + ((length + (alignment - 1)) & -alignment);
+/** Bytes that a record of `length` payload bytes takes in the lane; `trailerBytes` is {@link CHECKSUM_BYTES} or 0. */
+export function recordBytes(length: number, trailerBytes: number): number {
+  return (length + trailerBytes + roundingUp) & -alignment;
 }

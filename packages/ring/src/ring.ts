@@ -144,9 +144,8 @@ export function createAnonymousRing(options: RingShape = {}): Ring {
   sweepAnonymousBells();
   const file = SharedFile.createAnonymous('memlane.ring', plan(options).geometry.fileLength);
   return closingOnFailure(file, () => {
-    const ring = format(file, options);
-    file.seal();
-    return new Ring(ring);
+    file.seal(); // first: what cannot be cut when it is mapped is not guarded
+    return new Ring(format(file, options));
   });
 }
 

@@ -162,7 +162,7 @@ export class LiesBed {
         for (let n = what === 'batch' ? 4 : 1, room = CAPACITY; n > 0; n--) {
           const offset = producer.tryClaim(length, n);
           if (offset === FULL) break;
-          room -= recordBytes(length);
+          room -= recordBytes(length, 0);
           ok(room >= 0, 'more is claimed than there is room for');
           checkPlace(producer.view, offset, length, n, CAPACITY);
           producer.view.u8.fill(n, offset, offset + length);

@@ -1,4 +1,4 @@
-import { checkedLength, recordBytes } from '@memlane/ring/layout';
+import { CHECKSUM_BYTES, recordBytes } from '@memlane/ring/layout';
 
 /** A message that the model knows. */
 export interface Sent {
@@ -34,7 +34,7 @@ export class Model {
   }
 
   get maxLength(): number {
-    return this.capacityBytes - recordBytes(0) - (this.checksums ? checkedLength(0) : 0);
+    return this.capacityBytes - recordBytes(0, 0) - (this.checksums ? CHECKSUM_BYTES : 0);
   }
 
   get backlogBytes(): number {
@@ -48,7 +48,7 @@ export class Model {
 
   /** Offset of the payload that a claim made now gets. */
   get offset(): number {
-    return ((this.#published + this.#bytesOf(this.claims)) % this.capacityBytes) + recordBytes(0);
+    return ((this.#published + this.#bytesOf(this.claims)) % this.capacityBytes) + recordBytes(0, 0);
   }
 
   commit(): void {
@@ -94,7 +94,7 @@ export class Model {
   }
 
   #recordBytes(length: number): number {
-    return recordBytes(this.checksums ? checkedLength(length) : length);
+    return recordBytes(length, this.checksums ? CHECKSUM_BYTES : 0);
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { checkedLength, HEADER_BYTES, recordBytes } from '@memlane/ring/layout';
+import { CHECKSUM_BYTES, HEADER_BYTES, recordBytes } from '@memlane/ring/layout';
 import { createRing } from 'memlane';
 import { CAPACITY } from '../ring/conformance/bed.ts';
 import { dataOffset } from '../ring/ring-bytes.ts';
@@ -47,7 +47,7 @@ export function stock(path: string, startPosition: number, checksums: boolean): 
   using consumer = ring.consumer();
   for (let n = 0; n < 3; n++) producer.tryWrite(new Uint8Array(300).fill(0xee), USED_TYPE);
   consumer.poll(() => {});
-  const bytesOf = (length: number): number => recordBytes(checksums ? checkedLength(length) : length);
+  const bytesOf = (length: number): number => recordBytes(length, checksums ? CHECKSUM_BYTES : 0);
   const used = startPosition + 3 * bytesOf(300);
   let position = used;
   const messages = LENGTHS.map((length, n): Stocked => {

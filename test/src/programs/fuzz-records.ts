@@ -2,7 +2,7 @@
 // often what came of it; dies of the first thing that must not be.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkedLength } from '@memlane/ring/layout';
+import { checksumOffset } from '@memlane/ring/layout';
 import { createRing } from 'memlane';
 import { type Damage, damaged, isHarmless, lie, spoil, WAYS } from '../fuzz/damage.ts';
 import { difference, examine, LAST, READINGS, type Reading } from '../fuzz/examine.ts';
@@ -33,7 +33,7 @@ function inData(offset: number): number {
 function isSpoiled({ recordOffset, recordBytes, data }: Stocked, damages: readonly Damage[]): boolean {
   return damages.some(({ offset }) => {
     const at = (offset - recordOffset + CAPACITY) % CAPACITY;
-    const checksumAt = RECORD_HEADER_BYTES + checkedLength(data.length) - 4;
+    const checksumAt = RECORD_HEADER_BYTES + checksumOffset(data.length);
     return at < recordBytes && (at < RECORD_HEADER_BYTES + data.length || (at >= checksumAt && at < checksumAt + 4));
   });
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { replaceSystemCall, systemCalls } from '@memlane/linux';
-import { createAnonymousRing, createRing, openRing, type Producer, removeRing } from 'memlane';
+import { createAnonymousRing, createRing, guard, openRing, type Producer, removeRing } from 'memlane';
 import { Program } from '../support/program.ts';
 import { chooseSeed, Random } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -227,9 +227,11 @@ describe('what recovery does not do', () => {
     using ring = createRing(scratch.file('ring'), { capacityBytes: CAPACITY });
     for (const attach of [() => ring.producer({ recover: true }), () => ring.consumer({ recover: true })])
       expect(thrownBy(attach)?.code).toBe('ERR_MEMLANE_ARGUMENT');
+    const { watched } = guard.status();
     using sealed = createAnonymousRing({ capacityBytes: CAPACITY });
     using producer = sealed.producer({ recover: true });
     write(producer, 'fine');
+    expect(guard.status().watched).toBe(watched);
   });
 
   test('a foreign file of that name is left alone', async () => {

@@ -1,3 +1,4 @@
+export * from './audience.ts';
 export * from './descriptor.ts';
 export * from './handover.ts';
 export * as memory from './memory.ts';

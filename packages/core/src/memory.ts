@@ -23,6 +23,16 @@ export function getAndAdd(words: Int32Array, index: number, delta: number): numb
   return Atomics.add(words, index, delta);
 }
 
+/** Sets bits of a shared word. */
+export function setBits(words: Int32Array, index: number, bits: number): void {
+  Atomics.or(words, index, bits);
+}
+
+/** Clears bits of a shared word. */
+export function clearBits(words: Int32Array, index: number, bits: number): void {
+  Atomics.and(words, index, ~bits);
+}
+
 /** Replaces `expected` by `value`; returns whether it did. */
 export function compareAndSet(words: Int32Array, index: number, expected: number, value: number): boolean {
   return Atomics.compareExchange(words, index, expected, value) === expected;

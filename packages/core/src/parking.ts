@@ -17,29 +17,45 @@ import * as slot from './slot-descriptor.ts';
  * writer that dies anywhere leaves nothing to repair. A writer remembers the episode it rang last, and rings once an
  * episode however much it publishes before the sleeper runs.
  *
+ * Where many may sleep, a mask says who: one bit for each slot, set by its owner after (A) and cleared when it wakes. A
+ * writer then looks at one word for 32 slots instead of one for each (B'), and at the parked words of those only whose bit is
+ * set. The bit of a sleeper that died stays until its slot is taken again, and costs a look at its parked word.
+ *
  * The episode stays in the word when the owner wakes, leaves or dies, and the next owner of the slot goes on from there:
  * an episode that some writer has rung must not come again. It has 30 bits. A writer would have to ring one episode, none
  * of the next 2^30 - 1, and then meet the same number: at 50 000 parks a second, six hours without a message from it.
  */
 
 // Constants of this module, which an imported binding is not: a publish looks at the parked word every time.
-const { getAndAdd, load, store } = memory;
+const { clearBits, getAndAdd, load, setBits, store } = memory;
 const { ASLEEP, EPISODE_SHIFT, ParkKind, SLOT } = slot;
 
 const PARKED = SLOT.fields.parked.offset >> 2;
 const BELL = SLOT.fields.bell.offset >> 2;
+
+/** Where the mask of sleepers has the bit of one slot. */
+export interface SleeperBit {
+  /** Index of the word. */
+  readonly index: number;
+  readonly bit: number;
+}
 
 /** The owner's side of the two words. */
 export class ParkingSpot {
   readonly #words: Int32Array;
   readonly #parked: number;
   readonly #bell: number;
+  readonly #mask: SleeperBit | undefined;
 
-  /** @param base index of the slot's first word. */
-  constructor(words: Int32Array, base: number) {
+  /**
+   * @param base index of the slot's first word.
+   * @param mask the slot's bit among those of all, where there is such a mask.
+   */
+  constructor(words: Int32Array, base: number, mask?: SleeperBit) {
     this.#words = words;
     this.#parked = base + PARKED;
     this.#bell = base + BELL;
+    this.#mask = mask;
   }
 
   /** Says that the owner is about to sleep. Returns the bell's value, for the futex of a thread. */
@@ -49,11 +65,14 @@ export class ParkingSpot {
     const episode = (load(this.#words, this.#parked) >>> EPISODE_SHIFT) + 1;
     // pairs with: load in BellPush.unrungEpisode, (A). without it: the last message before the sleep wakes nobody.
     store(this.#words, this.#parked, (episode << EPISODE_SHIFT) | ASLEEP | kind);
+    // pairs with: load in Audience.wake, (B'). without it: as above. After the parked word, which is looked at then.
+    if (this.#mask !== undefined) setBits(this.#words, this.#mask.index, this.#mask.bit);
     return bell;
   }
 
   /** Says that the owner is awake. */
   leave(): void {
+    if (this.#mask !== undefined) clearBits(this.#words, this.#mask.index, this.#mask.bit);
     store(this.#words, this.#parked, load(this.#words, this.#parked) & ~ASLEEP);
   }
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { futexWake, isByteWriteLocked, MemlaneError, status, tryLockByte, unlockByte } from '@memlane/linux';
 import { BellRope, Doorbell, removeBell, sweepBells } from './doorbell.ts';
 import { load, sleepSync, store } from './memory.ts';
-import { BellPush, ParkingSpot, sleepsInThread } from './parking.ts';
+import { BellPush, ParkingSpot, type SleeperBit, sleepsInThread } from './parking.ts';
 import { runtimeDirectory } from './runtime-directory.ts';
 import type { SharedFile } from './shared-file.ts';
 import { SLOT, SlotState } from './slot-descriptor.ts';
@@ -38,6 +38,14 @@ export interface SlotGeometry {
   readonly slotsOffset: number;
   readonly slotCount: number;
   readonly fileId: string;
+  /** Where the mask of sleepers is, one bit for each slot; left out where nobody looks for many sleepers at once. */
+  readonly sleepersOffset?: number | undefined;
+}
+
+/** Some slots in a row. */
+export interface SlotRow {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** The participants of one file, as one attached thread sees them. */
@@ -82,10 +90,19 @@ export class SlotTable {
     return this.#takeOneOf([slot], role, `There is a ${what} already`, recover);
   }
 
-  /** Takes whichever slot is free. @throws ERR_MEMLANE_BUSY when none is; as {@link take}. */
-  takeAny(role: number, recover: (slot: number) => void): Participant {
-    const slots = Array.from({ length: this.slotCount }, (_, slot) => slot);
-    return this.#takeOneOf(slots, role, `All ${this.slotCount} places are taken`, recover);
+  /**
+   * Takes whichever slot is free, of all or of a row of them.
+   *
+   * @param what for the message: what they are places for.
+   * @throws ERR_MEMLANE_BUSY when none is; as {@link take}.
+   */
+  takeAny(
+    role: number,
+    recover: (slot: number) => void,
+    row: SlotRow = { first: 0, count: this.slotCount },
+  ): Participant {
+    const slots = Array.from({ length: row.count }, (_, index) => row.first + index);
+    return this.#takeOneOf(slots, role, `All ${row.count} places are taken`, recover);
   }
 
   #takeOneOf(slots: readonly number[], role: number, busy: string, recover: (slot: number) => void): Participant {
@@ -107,6 +124,13 @@ export class SlotTable {
       own.close();
       throw error;
     }
+  }
+
+  /** Where the mask of sleepers has the bit of a slot. */
+  sleeperBit(slot: number): SleeperBit | undefined {
+    const { sleepersOffset } = this.#geometry;
+    if (sleepersOffset === undefined) return undefined;
+    return { index: (sleepersOffset >> 2) + (slot >> 5), bit: 1 << (slot & 31) };
   }
 
   /** Wakes everybody who sleeps, so that they look at who is there now. */
@@ -148,7 +172,7 @@ export class SlotTable {
   #recoverSlot(slot: number): void {
     const base = this.baseOf(slot);
     removeBell(this.bellPath(slot, load(this.words, base + GENERATION)));
-    new ParkingSpot(this.words, base).leave();
+    new ParkingSpot(this.words, base, this.sleeperBit(slot)).leave();
     store(this.words, base + STATE, SlotState.vacant);
   }
 
@@ -207,7 +231,7 @@ export class Participant {
     this.doorbell = doorbell;
     const base = table.baseOf(slot);
     this.#generation = load(table.words, base + GENERATION);
-    this.spot = new ParkingSpot(table.words, base);
+    this.spot = new ParkingSpot(table.words, base, table.sleeperBit(slot));
     this.statistics = new Float64Array(table.words.buffer, base * 4 + SLOT.fields.messages.offset, 7);
   }
 

@@ -1,7 +1,8 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
-import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
+import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
+import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
 import { lossOf, type Place, PRODUCER_SLOT } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
@@ -23,7 +24,7 @@ export interface Message {
  * @example
  * for await (const { data, type } of consumer) handle(type, data);
  */
-export class Consumer extends Endpoint implements AsyncIterable<Message> {
+export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   readonly #lane: LaneReader;
   readonly #view: RecordView;
   readonly #releaseBytes: number;
@@ -43,7 +44,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
   #condemnations = 0;
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
-    super(place, PRODUCER_SLOT, options, onClose, place.ring.lane.checksums === true);
+    super(place, { first: PRODUCER_SLOT, count: 1 }, options, onClose, place.ring.lane.checksums === true);
     const { lane, streamId } = place.ring;
     this.#lane = this.closingOnFailure(() => new LaneReader({ ...lane, draft: this.draft }));
     this.#view = this.draft ?? lane.view;
@@ -174,11 +175,11 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
         if (error !== this.#lane.health.failure) throw error;
         if (this.mend()) continue;
         // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
-        if (!this.peer.isAlive() && !this.recovery.isReplaced) throw error;
+        if (!this.audience.isAnybodyAlive() && !this.recovery.isReplaced) throw error;
         if (this.#isHopeless()) throw error;
         this.#lost = true;
         this.recovery.condemn();
-        this.wakePeer();
+        this.wakePeers();
         return nothing;
       }
     }
@@ -240,7 +241,7 @@ export class Consumer extends Endpoint implements AsyncIterable<Message> {
     statistics[BYTES] += bytes;
     statistics[BATCHES] += 1;
     if (lane.highWaterBytes > statistics[HIGH_WATER_BYTES]) statistics[HIGH_WATER_BYTES] = lane.highWaterBytes;
-    this.wakePeer();
+    this.wakePeers();
   }
 }
 

@@ -1,6 +1,7 @@
 export { Consumer, type Message } from './consumer.ts';
-export type { EndpointOptions, WaitOptions } from './endpoint.ts';
+export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export { Action, FULL, type Handler, type RecordView } from './lane.ts';
+export type { EndpointOptions } from './lane-endpoint.ts';
 export { Producer, type WriteOptions } from './producer.ts';
 export {
   attachRing,

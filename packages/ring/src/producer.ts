@@ -1,7 +1,8 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import { Endpoint, type EndpointOptions, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
+import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { FULL, LaneWriter, type RecordView } from './lane.ts';
+import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
 import { CONSUMER_SLOT, type Place, recovers } from './recovery.ts';
 
 // Constants of this module: see lane.ts.
@@ -26,7 +27,7 @@ export interface WriteOptions extends WaitOptions {
  *   producer.commit();
  * }
  */
-export class Producer extends Endpoint {
+export class Producer extends LaneEndpoint {
   /** The lane's memory; claims are offsets into it. Write only what has been claimed. */
   readonly view: RecordView;
   /** Longest message, in bytes. */
@@ -41,7 +42,7 @@ export class Producer extends Endpoint {
   readonly #publish = (): boolean => this.#lane.publish();
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
-    super(place, CONSUMER_SLOT, options, onClose, recovers(place.ring, options));
+    super(place, { first: CONSUMER_SLOT, count: 1 }, options, onClose, recovers(place.ring, options));
     const { lane } = place.ring;
     this.#lane = this.closingOnFailure(() => new LaneWriter({ ...lane, draft: this.draft }));
     this.view = this.draft ?? lane.view;
@@ -81,7 +82,7 @@ export class Producer extends Endpoint {
     statistics[MESSAGES] += records;
     statistics[BYTES] += bytes;
     statistics[BATCHES] += 1;
-    this.wakePeer();
+    this.wakePeers();
   }
 
   /**
@@ -189,7 +190,7 @@ export class Producer extends Endpoint {
     this.commit();
     this.#lane.close('ERR_MEMLANE_ENDED');
     this.#lane.ended = true;
-    this.wakePeer();
+    this.wakePeers();
   }
 
   override close(): void {

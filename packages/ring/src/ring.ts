@@ -18,7 +18,8 @@ import {
 } from '@memlane/core';
 import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
-import { checkEndpointOptions, type Endpoint, type EndpointOptions } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { checkEndpointOptions, type EndpointOptions } from './lane-endpoint.ts';
 import { Producer } from './producer.ts';
 import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, placeOfItsOwn, recovers } from './recovery.ts';
 import {

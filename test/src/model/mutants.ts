@@ -37,8 +37,8 @@ export const mutants: readonly Mutant[] = [
     name: 'parked word looked at before the publish',
     module: PRODUCER,
     edits: [
-      { from: 'commit() {\n        const lane', to: 'commit() {\n        this.wakePeer();\n        const lane' },
-      { from: 'statistics[BATCHES] += 1;\n        this.wakePeer();', to: 'statistics[BATCHES] += 1;' },
+      { from: 'commit() {\n        const lane', to: 'commit() {\n        this.wakePeers();\n        const lane' },
+      { from: 'statistics[BATCHES] += 1;\n        this.wakePeers();', to: 'statistics[BATCHES] += 1;' },
     ],
     scenario: 'two threads',
     finding: /^lost wake-up: consumer/,
@@ -117,8 +117,8 @@ export const mutants: readonly Mutant[] = [
     module: LANE,
     edits: [
       {
-        from: 'const end = advance(claimed, this.#bytesOf(length));\n        if (distance(end, this.#limit) > 0',
-        to: 'const end = advance(claimed, this.#bytesOf(length));\n        if (end > this.#limit',
+        from: 'const end = advance(claimed, recordBytes(length, this.#trailerBytes));\n        if (distance(end, this.#limit) > 0',
+        to: 'const end = advance(claimed, recordBytes(length, this.#trailerBytes));\n        if (end > this.#limit',
       },
     ],
     scenario: 'two threads, across 2^31',
@@ -163,7 +163,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'slot not recovered',
     module: PARTICIPANTS,
-    edits: [{ from: 'new ParkingSpot(this.words, base).leave();', to: '' }],
+    edits: [{ from: 'new ParkingSpot(this.words, base, this.sleeperBit(slot)).leave();', to: '' }],
     scenario: 'rivals for a slot',
     finding: /its predecessor sleeps in it$/,
   },

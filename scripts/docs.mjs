@@ -25,7 +25,10 @@ const structure = ({ name, bytes, fields }) =>
     ]),
   )}`;
 
-const { slotsOffset, lanesOffset, laneBytes, dataOffset } = layout.ringGeometry(1, 1, 4096, 4096);
+const { slotsOffset, changesOffset, lanesOffset, laneBytes, dataOffset } = layout.ringGeometry(
+  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096 },
+  4096,
+);
 const spscRing = table(
   ['offset', 'what'],
   [
@@ -33,6 +36,7 @@ const spscRing = table(
     [SUPERBLOCK.bytes, 'ringHeader'],
     [slotsOffset, 'slot 0, the producer'],
     [slotsOffset + SLOT.bytes, 'slot 1, the consumer'],
+    [changesOffset, 'the word that is raised when a producer attaches'],
     [lanesOffset, 'lane 0'],
     [lanesOffset + layout.LANE.bytes, 'cursor 0 of lane 0'],
     [lanesOffset + laneBytes, 'unused, to the end of the page'],

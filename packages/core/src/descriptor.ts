@@ -1,8 +1,8 @@
 /** Type of a field in a shared file. All little-endian, all naturally aligned. */
-export type FieldType = 'u32' | 'i32' | 'f64' | 'id';
+export type FieldType = 'u32' | 'i32' | 'f64' | 'id' | 'text';
 
-/** Bytes of each type; `id` is sixteen random bytes. */
-export const FIELD_BYTES: Readonly<Record<FieldType, number>> = { u32: 4, i32: 4, f64: 8, id: 16 };
+/** Bytes of each type; `id` is sixteen random bytes, `text` at most 64 bytes of UTF-8. */
+export const FIELD_BYTES: Readonly<Record<FieldType, number>> = { u32: 4, i32: 4, f64: 8, id: 16, text: 64 };
 
 /** One field: where it is and what it says. Only descriptors hold literal offsets. */
 export interface Field {

@@ -38,6 +38,17 @@ export function compareAndSet(words: Int32Array, index: number, expected: number
   return Atomics.compareExchange(words, index, expected, value) === expected;
 }
 
+const ownWord = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * A full fence: no access of this thread, plain ones included, moves across it. A store of a position keeps what is before it
+ * before it, but lets plain accesses that follow pass; a load, the other way round. Not so the two one after the other.
+ */
+export function fence(): void {
+  Atomics.store(ownWord, 0, 0);
+  Atomics.load(ownWord, 0);
+}
+
 /** The processor's own hint, where the engine has it (V8 13.3, Node 24 and later). */
 const nativePause = (Atomics as { pause?: (hint?: number) => void }).pause;
 const PAUSE_STEPS = 16;

@@ -87,35 +87,42 @@ export class SlotTable {
    * @throws ERR_MEMLANE_BUSY when the slot has a living owner; ERR_MEMLANE_DELETED; LinuxError.
    */
   take(slot: number, role: number, what: string, recover: () => void): Participant {
-    return this.#takeOneOf([slot], role, `There is a ${what} already`, recover);
+    return this.#takeOneOf(() => [slot], role, `There is a ${what} already`, recover);
   }
 
   /**
-   * Takes whichever slot is free, of all or of a row of them.
+   * Takes whichever slot is free, of all or of some.
    *
-   * @param what for the message: what they are places for.
+   * @param choose which; called when nobody else attaches.
+   * @param busy what the error says when none of them is free.
    * @throws ERR_MEMLANE_BUSY when none is; as {@link take}.
    */
   takeAny(
     role: number,
     recover: (slot: number) => void,
-    row: SlotRow = { first: 0, count: this.slotCount },
+    choose: () => readonly number[] = () => Array.from({ length: this.slotCount }, (_, slot) => slot),
+    busy = 'All places are taken',
   ): Participant {
-    const slots = Array.from({ length: row.count }, (_, index) => row.first + index);
-    return this.#takeOneOf(slots, role, `All ${row.count} places are taken`, recover);
+    return this.#takeOneOf(choose, role, busy, recover);
   }
 
-  #takeOneOf(slots: readonly number[], role: number, busy: string, recover: (slot: number) => void): Participant {
+  #takeOneOf(
+    choose: () => readonly number[],
+    role: number,
+    busy: string,
+    recover: (slot: number) => void,
+  ): Participant {
     // A description of its own: one does not see its own locks, and each participant must be seen by the others.
     const own = this.file.reopen('readwrite');
     try {
       return withAttachLock(own, () => {
         own.expectLinked();
+        const slots = choose();
         const slot = slots.find((candidate) => tryLockByte(own.fd, slotByte(candidate)));
-        if (slot === undefined)
-          throw new MemlaneError('ERR_MEMLANE_BUSY', `${busy}: process ${this.pidOf(slots[0])}`, {
-            path: this.file.path,
-          });
+        if (slot === undefined) {
+          const holder = slots.length > 0 ? `: process ${this.pidOf(slots[0])}` : '';
+          throw new MemlaneError('ERR_MEMLANE_BUSY', busy + holder, { path: this.file.path });
+        }
         this.#recoverSlot(slot);
         recover(slot);
         return this.#enter(slot, role, own);
@@ -131,6 +138,29 @@ export class SlotTable {
     const { sleepersOffset } = this.#geometry;
     if (sleepersOffset === undefined) return undefined;
     return { index: (sleepersOffset >> 2) + (slot >> 5), bit: 1 << (slot & 31) };
+  }
+
+  /**
+   * Finishes what a dead owner has left; returns whether it did. Not while somebody attaches, who may be about to do the
+   * same: does not wait.
+   *
+   * @param recover as for {@link take}; nobody can attach while it runs.
+   */
+  vacate(slot: number, recover: () => void): boolean {
+    const own = this.file.reopen('readwrite');
+    try {
+      if (!tryLockByte(own.fd, ATTACH_BYTE) || !tryLockByte(own.fd, slotByte(slot))) return false;
+      this.#recoverSlot(slot);
+      recover();
+      return true;
+    } finally {
+      own.close(); // and with it the locks
+    }
+  }
+
+  /** Whether the file says that the slot has an owner: one load. Of a dead one it still does; see {@link isAlive}. */
+  isTaken(slot: number): boolean {
+    return load(this.words, this.baseOf(slot) + STATE) !== SlotState.vacant;
   }
 
   /** Wakes everybody who sleeps, so that they look at who is there now. */
@@ -333,6 +363,8 @@ export class Peer {
 
   /** The peer's bell, opened anew when the slot has changed hands. */
   #grasp(): BellRope | undefined {
+    // Nobody to be watched or rung; and no attempt to open a bell for each of many empty places.
+    if (this.#rope === undefined && !this.#table.isTaken(this.#slot)) return undefined;
     const generation = load(this.#table.words, this.#base + GENERATION);
     if (generation !== this.#ropeGeneration) this.#release();
     this.#rope ??= BellRope.grasp(this.#table.bellPath(this.#slot, generation), this.#table.owner);

@@ -18,6 +18,7 @@ import {
   MemlaneError,
   O_TMPFILE,
   open,
+  punchHole,
   status,
   truncate,
 } from '@memlane/linux';
@@ -93,9 +94,16 @@ export class SharedFile {
    *
    * @param directory where it will get its name.
    * @param makesDirectory whether it is created when missing; not by whoever replaces a file that somebody has removed.
+   * @param reserved bytes at its beginning whose space is reserved now; the rest is for {@link reserve}.
    * @throws LinuxError ENOSPC, EACCES, EROFS, ENOENT.
    */
-  static createUnnamed(directory: string, length: number, mode = 0o600, makesDirectory = true): SharedFile {
+  static createUnnamed(
+    directory: string,
+    length: number,
+    mode = 0o600,
+    makesDirectory = true,
+    reserved: number = length,
+  ): SharedFile {
     checkMode(mode); // before a folder is made for nothing
     try {
       if (makesDirectory) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -104,7 +112,8 @@ export class SharedFile {
     }
     const { fd, temporaryPath } = openUnnamed(directory, mode);
     try {
-      reserve(fd, 0, length, directory);
+      reserve(fd, 0, reserved, directory);
+      if (reserved < length) truncate(fd, length, directory);
       const file = new SharedFile(fd, 'readwrite', undefined, false);
       file.#temporaryPath = temporaryPath;
       return file;
@@ -120,10 +129,11 @@ export class SharedFile {
    *
    * @param name shown in /proc/PID/maps.
    */
-  static createAnonymous(name: string, length: number): SharedFile {
+  static createAnonymous(name: string, length: number, reserved: number = length): SharedFile {
     const fd = createMemoryFile(name);
     try {
-      reserve(fd, 0, length, `memfd:${name}`);
+      reserve(fd, 0, reserved, `memfd:${name}`);
+      if (reserved < length) truncate(fd, length, `memfd:${name}`);
       return new SharedFile(fd, 'readwrite', undefined, true);
     } catch (error) {
       close(fd);
@@ -252,6 +262,24 @@ export class SharedFile {
   grow(length: number): void {
     const before = this.length;
     if (length > before) reserve(this.fd, before, length, this.path);
+  }
+
+  /** Reserves space within the file, so that storing there cannot fail for want of it. @throws LinuxError ENOSPC */
+  reserve(offset: number, length: number): void {
+    try {
+      allocate(this.fd, offset, length, this.path);
+    } catch (error) {
+      if (!(error instanceof LinuxError) || error.code !== 'EOPNOTSUPP') throw error;
+    }
+  }
+
+  /** Gives space within the file back: it reads as zeros from then on. Where the file system cannot, nothing happens. */
+  punch(offset: number, length: number): void {
+    try {
+      punchHole(this.fd, offset, length, this.path);
+    } catch (error) {
+      if (!(error instanceof LinuxError) || error.code !== 'EOPNOTSUPP') throw error;
+    }
   }
 
   /** Removes the name, if it still means this file. Whoever has it mapped keeps it. */

@@ -41,6 +41,10 @@ export const ERROR_CODES = {
     meaning: 'The producer said end(); this stream takes no more messages.',
     remedy: 'Attach a new producer to start the next stream.',
   },
+  ERR_MEMLANE_EVICTED: {
+    meaning: 'The consumer was further behind than the ring allows (maxLagBytes), and the producer has passed it over.',
+    remedy: 'Close it and attach anew; read faster, or allow more lag, or a larger capacity.',
+  },
   ERR_MEMLANE_EXISTS: {
     meaning: 'The name is taken by another file.',
     remedy: 'Open it instead (openRing, openOrCreateRing), remove it (removeRing), or choose another name.',

@@ -6,6 +6,8 @@ import {
   EFD_NONBLOCK,
   F_ADD_SEALS,
   F_GET_SEALS,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   O_CLOEXEC,
@@ -76,8 +78,17 @@ export function fromNode(error: unknown, path?: string): unknown {
  * @throws LinuxError ENOSPC, EDQUOT, EOPNOTSUPP.
  */
 export function allocate(fd: number, offset: number, length: number, path?: string): void {
+  fallocate(fd, 0, offset, length, path);
+}
+
+/** Gives the space of a range back to the file system; the range reads as zeros. @throws LinuxError EOPNOTSUPP. */
+export function punchHole(fd: number, offset: number, length: number, path?: string): void {
+  fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length, path);
+}
+
+function fallocate(fd: number, mode: number, offset: number, length: number, path: string | undefined): void {
   for (;;) {
-    const result = systemCalls.fallocate(fd, 0, offset, length);
+    const result = systemCalls.fallocate(fd, mode, offset, length);
     if (result !== -EINTR) {
       orThrow(result, 'fallocate', path);
       return;

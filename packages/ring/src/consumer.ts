@@ -1,11 +1,21 @@
-import { StatisticsIndex } from '@memlane/core';
+import { type SlotTable, StatisticsIndex } from '@memlane/core';
 import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
+import type { ConsumerOptions } from './consumer-options.ts';
 import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
-import { Action, type Handler, LaneReader, type RecordView } from './lane.ts';
-import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
-import { lossOf, type Place, PRODUCER_SLOT } from './recovery.ts';
+import { type Joined, leaveLane } from './join.ts';
+import { LaneEndpoint } from './lane-endpoint.ts';
+import { LaneGroup } from './lane-group.ts';
+import { cursorBase, LaneHealth, type LaneMemory } from './lane-memory.ts';
+import { Action, type Handler, LaneReader } from './lane-reader.ts';
+import type { Lanes } from './lanes.ts';
+import type { Position } from './position.ts';
+import { lossOf, type Place } from './recovery.ts';
+import { keptBytes } from './retention.ts';
+import { hasManyProducers } from './ring-descriptor.ts';
+import { EvictableStanding, type Loss, LossyStanding, type Standing } from './standing.ts';
+import { TailReader } from './tail.ts';
 
-// Constants of this module: see lane.ts.
+// Constants of this module: see lane-writer.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES, highWaterBytes: HIGH_WATER_BYTES } = StatisticsIndex;
 
 /** A message that was copied out of the ring, and may be kept. */
@@ -15,26 +25,42 @@ export interface Message {
   readonly type: number;
 }
 
+/** A consumer's place, in a ring whose consumers all read everything. */
+export interface ConsumerPlace extends Place {
+  /** By lane. */
+  readonly joined?: readonly Joined[] | undefined;
+}
+
 /**
- * The reading end of a ring. One a ring at a time, used by one thread; any number of successors.
+ * The reading end of a ring, used by one thread.
  *
- * Its place is kept in the file: a successor, after a close or a death, begins at the last place that was advanced to.
- * So messages may come twice after a death, but none is left out.
+ * With `spsc` and `mpsc` there is one at a time, and its place is kept in the file: a successor, after a close or a death,
+ * begins at the last place that was advanced to. So messages may come twice after a death, but none is left out. With
+ * `broadcast` and `bus` there are many, and a place is kept for those that have a name.
  *
  * @example
  * for await (const { data, type } of consumer) handle(type, data);
  */
 export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
-  readonly #lane: LaneReader;
-  readonly #view: RecordView;
+  readonly #lane: LaneReader | LaneGroup;
+  readonly #lanes: Lanes;
+  readonly #table: SlotTable;
+  readonly #consumer: number;
+  readonly #joined: readonly Joined[] | undefined;
+  readonly #options: ConsumerOptions;
   readonly #releaseBytes: number;
+  /** Messages that this consumer has lost; see {@link ConsumerOptions.onLoss}. */
+  lostMessages = 0;
+  #tidiedMs = 0;
   readonly #giveBack = (): void => this.#advance();
   readonly #release = (): boolean => this.#lane.release();
   readonly #isDrained = (): boolean => this.#lane.isDrained();
   readonly #look = (): boolean => !this.#lost && (this.#lane.hasRecord() || this.#lane.isDrained());
   readonly #hasWork = (): boolean => {
     this.inspect();
-    return this.#mending(this.#look, false);
+    if (this.#mending(this.#look, false)) return true;
+    if (this.#lane instanceof LaneGroup) this.#tidy(this.#lane);
+    return false;
   };
   #streamId: Buffer;
   /** The file is lost, and the producer has not made a fresh one yet: what is there to be seen is not to be read. */
@@ -43,14 +69,56 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   #condemnedAt = 0;
   #condemnations = 0;
 
-  constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
-    super(place, { first: PRODUCER_SLOT, count: 1 }, options, onClose, place.ring.lane.checksums === true);
-    const { lane, streamId } = place.ring;
-    this.#lane = this.closingOnFailure(() => new LaneReader({ ...lane, draft: this.draft }));
-    this.#view = this.draft ?? lane.view;
+  constructor(place: ConsumerPlace, options: ConsumerOptions, onClose: (endpoint: Endpoint) => void) {
+    const { lanes, streamId, table } = place.ring;
+    const { producers, checksums, overwrite, maxLagBytes, capacityBytes } = lanes.facts;
+    super(place, { first: 0, count: producers }, options, onClose, checksums || overwrite || maxLagBytes > 0);
+    this.#lanes = lanes;
+    this.#table = table;
+    this.#consumer = place.participant.slot - producers;
+    this.#joined = place.joined;
+    this.#options = options;
+    this.#lane = this.closingOnFailure(() =>
+      hasManyProducers(lanes.facts.topology)
+        ? new LaneGroup({
+            lanes,
+            open: (lane) => this.#open(lane),
+            isAlive: (lane) => table.isTaken(lane) && table.isAlive(lane),
+            wakeProducer: (lane) => this.wakePeer(lane),
+          })
+        : this.#open(0),
+    );
     this.#streamId = streamId;
-    this.#releaseBytes = lane.capacityBytes >> 2;
+    this.#releaseBytes = capacityBytes >> 2;
+    for (const { missed } of this.#joined ?? []) if (missed !== undefined) this.#lose(missed);
   }
+
+  /** Makes the reader of a lane. */
+  #open(lane: number): LaneReader {
+    const memory = this.#lanes.at(lane);
+    const joined = this.#joined?.[lane];
+    return new LaneReader(memory, {
+      cursor: this.#consumer,
+      start: joined?.start,
+      draft: this.draft,
+      standing: joined && this.#standing(memory, joined.state),
+    });
+  }
+
+  #standing(memory: LaneMemory, state: number): Standing | undefined {
+    const { overwrite, maxLagBytes } = this.#lanes.facts;
+    if (overwrite) {
+      const tail = new TailReader(memory, new LaneHealth(memory.faults));
+      return new LossyStanding(tail, this.#options.from ?? 'oldest', this.#lose);
+    }
+    if (maxLagBytes === 0) return undefined;
+    return new EvictableStanding(memory.words, cursorBase(memory.base, this.#consumer), state);
+  }
+
+  readonly #lose = (loss: Loss): void => {
+    this.lostMessages += loss.records ?? 0;
+    this.#options.onLoss?.(loss);
+  };
 
   /**
    * Hands the records that are there, at the most `limit`, to `handler(view, offset, length, type)`, in place and without
@@ -137,14 +205,38 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   }
 
   override close(): void {
+    if (this.closed) return;
     this.#lane.close();
+    this.#leave();
     super.close();
+  }
+
+  /** Says to the producers that they need not wait for this consumer any more, unless its place is kept. */
+  #leave(): void {
+    const retention = this.#lanes.names?.retentionOf(this.#consumer) ?? 'nothing';
+    if (this.#joined === undefined || keptBytes(retention) > 0) return;
+    for (const [lane, { state }] of this.#joined.entries())
+      leaveLane(this.#lanes.words, cursorBase(this.#lanes.baseOf(lane), this.#consumer), state);
+  }
+
+  /** Gives the space of lanes back, now and then, whose producers are gone and whose messages have all been read. */
+  #tidy(group: LaneGroup): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#tidiedMs < TIDY_MS) return;
+    this.#tidiedMs = nowMs;
+    group.leaveOut((lane) => this.#lanes.abandonDrained(lane, this.#table));
+  }
+
+  /** A group has woken whom it gave space back to. */
+  protected override wakePeers(): void {
+    if (this.#lane instanceof LaneReader) super.wakePeers();
   }
 
   protected override mend(): boolean {
     const place = this.recovery?.follow();
-    if (place === undefined) return false;
-    const { lane, streamId, region } = place.ring;
+    if (place === undefined || this.#lane instanceof LaneGroup) return false;
+    const { streamId, region } = place.ring;
+    const lane = place.ring.lanes.at(0);
     try {
       if (streamId.equals(this.#streamId)) this.#lane.moveTo(lane);
       else this.#lane.restartIn(lane);
@@ -172,11 +264,11 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
       try {
         return operation();
       } catch (error) {
-        if (error !== this.#lane.health.failure) throw error;
+        if (this.#lane instanceof LaneGroup || error !== this.#lane.health.failure) throw error;
         if (this.mend()) continue;
         // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
         if (!this.audience.isAnybodyAlive() && !this.recovery.isReplaced) throw error;
-        if (this.#isHopeless()) throw error;
+        if (this.#isHopeless(this.#lane.position)) throw error;
         this.#lost = true;
         this.recovery.condemn();
         this.wakePeers();
@@ -186,8 +278,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   }
 
   /** Whether one fresh file after the other is wrong at the same place: then it is not the files. */
-  #isHopeless(): boolean {
-    const { position } = this.#lane;
+  #isHopeless(position: Position): boolean {
     this.#condemnations = position === this.#condemnedAt ? this.#condemnations + 1 : 1;
     this.#condemnedAt = position;
     if (this.#condemnations < MOST_CONDEMNATIONS) return false;
@@ -222,7 +313,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     if (offset < 0) return null;
     const length = lane.peekedLength;
     const data = Buffer.allocUnsafe(length);
-    data.set(this.#view.u8.subarray(offset, offset + length));
+    data.set(lane.view.u8.subarray(offset, offset + length));
     const type = lane.typeAt(offset);
     lane.pass();
     return { data, type };
@@ -231,20 +322,18 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Gives the space of what was handled back, and wakes the producer if it waits for that. */
   #advance(): void {
     const lane = this.#lane;
-    const records = lane.handledRecords;
-    const bytes = lane.handledBytes;
     if (!(this.recovery === undefined ? lane.release() : this.#mending(this.#release, false))) return;
-    lane.handledRecords = 0;
-    lane.handledBytes = 0;
     const statistics = this.statistics;
-    statistics[MESSAGES] += records;
-    statistics[BYTES] += bytes;
+    statistics[MESSAGES] += lane.releasedRecords;
+    statistics[BYTES] += lane.releasedBytes;
     statistics[BATCHES] += 1;
     if (lane.highWaterBytes > statistics[HIGH_WATER_BYTES]) statistics[HIGH_WATER_BYTES] = lane.highWaterBytes;
     this.wakePeers();
   }
 }
 
+/** How often a consumer that finds nothing looks for lanes that nobody will write to any more. */
+const TIDY_MS = 50;
 /** Fresh files that are wrong at the same place before that is an error. */
 const MOST_CONDEMNATIONS = 16;
 

@@ -152,6 +152,11 @@ export abstract class Endpoint implements Disposable {
     if (this.#loss !== undefined) this.waiter.fail(this.#loss);
   }
 
+  /** Wakes one of the peers if it sleeps. */
+  protected wakePeer(peer: number): void {
+    if (this.audience.peers[peer].wakeIfParked()) this.statistics[StatisticsIndex.rings] += 1;
+  }
+
   /** Wakes the peers that sleep. Called after every store that they may wait for. */
   protected wakePeers(): void {
     const woken = this.audience.wakeAll();

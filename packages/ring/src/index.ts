@@ -1,20 +1,25 @@
 export { Consumer, type Message } from './consumer.ts';
+export type { ConsumerOptions } from './consumer-options.ts';
 export type { WaitingOptions, WaitOptions } from './endpoint.ts';
-export { Action, FULL, type Handler, type RecordView } from './lane.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';
+export type { RecordView } from './lane-memory.ts';
+export { Action, type Handler } from './lane-reader.ts';
+export { FULL } from './lane-writer.ts';
 export { Producer, type WriteOptions } from './producer.ts';
+export type { Retention } from './retention.ts';
 export {
   attachRing,
   type CreateRingOptions,
   createAnonymousRing,
   createRing,
-  type EndpointStatistics,
   type OpenRingOptions,
   openOrCreateRing,
   openRing,
   Ring,
   type RingDescriptor,
-  type RingStatistics,
   removeRing,
 } from './ring.ts';
+export type { Topology } from './ring-descriptor.ts';
 export type { RingShape } from './ring-file.ts';
+export type { ConsumerStatistics, EndpointStatistics, RingStatistics } from './ring-statistics.ts';
+export type { Loss } from './standing.ts';

@@ -4,8 +4,9 @@
  *
  * ```text
  *        0               4               8              12
- *    0  | published     | intent        | notPublished  |               |
- *  128  | ended         |               |               |               |
+ *    0  | published     | tail          | notPublished  | turn          |
+ *   16  | tail0         | records0      | tail1         | records1      |
+ *  128  | ended         | reserved      |               |               |
  *  256
  * ```
  */
@@ -14,9 +15,23 @@ export const LANE = {
   bytes: 256,
   fields: {
     published: { type: 'i32', offset: 0, meaning: 'position up to which records are complete; producer' },
-    intent: { type: 'i32', offset: 4, meaning: 'position up to which records may be being overwritten (lossy lanes)' },
+    tail: {
+      type: 'i32',
+      offset: 4,
+      meaning: 'position before which records may be being overwritten, stored before that is done; producer',
+    },
     notPublished: { type: 'i32', offset: 8, meaning: 'published, all bits inverted, stored before it; with checksums' },
+    turn: { type: 'i32', offset: 12, meaning: 'its lowest bit says which of the two pairs is the last one; producer' },
+    tail0: { type: 'i32', offset: 16, meaning: 'an earlier or the present tail; producer' },
+    records0: { type: 'i32', offset: 20, meaning: 'records before it since the lane began, modulo 2^32; producer' },
+    tail1: { type: 'i32', offset: 24, meaning: 'the other pair: likewise' },
+    records1: { type: 'i32', offset: 28, meaning: 'likewise' },
     ended: { type: 'i32', offset: 128, meaning: '1 when the producer has said end(); producer' },
+    reserved: {
+      type: 'i32',
+      offset: 132,
+      meaning: '1 while the pages of the data are reserved; whoever has the lock of the producer slot',
+    },
   },
 } as const;
 
@@ -24,8 +39,8 @@ export const LANE = {
  * One cursor of a lane.
  *
  * ```text
- *        0               4
- *    0  | consumed      | notConsumed   |
+ *        0               4               8
+ *    0  | consumed      | notConsumed   | state         |
  *  128
  * ```
  */
@@ -35,5 +50,15 @@ export const CURSOR = {
   fields: {
     consumed: { type: 'i32', offset: 0, meaning: 'position up to which records are done with; consumer' },
     notConsumed: { type: 'i32', offset: 4, meaning: 'consumed, all bits inverted, stored before it; with checksums' },
+    state: {
+      type: 'i32',
+      offset: 8,
+      meaning: 'times it was taken * 4 + 0 absent, 1 present, 2 passed over; its owner, and the producer by CAS from 1',
+    },
   },
 } as const;
+
+/** The low two bits of a cursor's state, where a lane has many of them. */
+export const CursorState = { absent: 0, present: 1, passedOver: 2 } as const;
+/** All of them. */
+export const CURSOR_STATE_MASK = 3;

@@ -1,7 +1,7 @@
 import type { SlotRow } from '@memlane/core';
 import { checkType } from '@memlane/linux';
 import { checkWaitingOptions, Endpoint, type WaitingOptions } from './endpoint.ts';
-import type { RecordView } from './lane.ts';
+import type { RecordView } from './lane-memory.ts';
 import { lossOf, type Place, Recovery, recovers } from './recovery.ts';
 import { createDraft } from './ring-file.ts';
 
@@ -39,7 +39,7 @@ export abstract class LaneEndpoint extends Endpoint {
     super({ region: ring.region, table: ring.table, participant }, row, options, onClose);
     this.#place = place;
     if (!needsDraft) return;
-    const draft = createDraft(ring.lane.capacityBytes);
+    const draft = createDraft(ring.lanes.facts.capacityBytes);
     this.#draft = draft.region;
     this.draft = draft.view;
     if (recovers(ring, options)) this.recovery = new Recovery(place, draft.view, this.alarmedSoon);

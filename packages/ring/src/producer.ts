@@ -1,11 +1,15 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
 import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
-import { FULL, LaneWriter, type RecordView } from './lane.ts';
+import { CursorGate, CursorsGate, type Gate, OpenGate } from './gate.ts';
 import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
-import { CONSUMER_SLOT, type Place, recovers } from './recovery.ts';
+import type { LaneHealth, RecordView } from './lane-memory.ts';
+import { FULL, LaneWriter } from './lane-writer.ts';
+import { type Place, recovers } from './recovery.ts';
+import type { Retention } from './retention.ts';
+import type { MappedRing } from './ring-file.ts';
 
-// Constants of this module: see lane.ts.
+// Constants of this module: see lane-writer.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;
 
 /** What a written message may be told. */
@@ -42,9 +46,12 @@ export class Producer extends LaneEndpoint {
   readonly #publish = (): boolean => this.#lane.publish();
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
-    super(place, { first: CONSUMER_SLOT, count: 1 }, options, onClose, recovers(place.ring, options));
-    const { lane } = place.ring;
-    this.#lane = this.closingOnFailure(() => new LaneWriter({ ...lane, draft: this.draft }));
+    const { ring, participant } = place;
+    const { producers, consumers } = ring.lanes.facts;
+    super(place, { first: producers, count: consumers }, options, onClose, recovers(ring, options));
+    const lane = this.closingOnFailure(() => ring.lanes.at(participant.slot));
+    const makeGate = (health: LaneHealth): Gate => gateOf(ring, participant.slot, health);
+    this.#lane = this.closingOnFailure(() => new LaneWriter(lane, makeGate, this.draft));
     this.view = this.draft ?? lane.view;
     this.maxMessageBytes = this.#lane.maxLength;
   }
@@ -201,7 +208,7 @@ export class Producer extends LaneEndpoint {
   protected override mend(): boolean {
     if (this.recovery === undefined) return false;
     const place = this.recovery.replace(this.#lane.extent);
-    this.#lane.moveTo(place.ring.lane);
+    this.#lane.moveTo(place.ring.lanes.at(0));
     if (this.#ended) this.#lane.ended = true;
     this.moveTo(place);
     return true;
@@ -250,6 +257,17 @@ export class Producer extends LaneEndpoint {
     if (this.#lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])
       statistics[StatisticsIndex.highWaterBytes] = this.#lane.highWaterBytes;
   }
+}
+
+/** What keeps the producer of a lane from overwriting what is still needed. */
+function gateOf({ lanes, table }: MappedRing, lane: number, health: LaneHealth): Gate {
+  const { producers, consumers, overwrite, maxLagBytes } = lanes.facts;
+  const memory = lanes.at(lane);
+  const { names } = lanes;
+  if (names === undefined) return new CursorGate(memory, health);
+  if (overwrite) return new OpenGate(memory, health);
+  const retentionOf = (consumer: number): Retention => names.retentionOf(consumer);
+  return new CursorsGate(memory, health, { table, firstSlot: producers, count: consumers, maxLagBytes, retentionOf });
 }
 
 /** Fresh files that may be lost one after the other within one operation. */

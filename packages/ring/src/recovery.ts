@@ -2,8 +2,9 @@ import { chownSync, futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { condemn, corrupt, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
 import { type LinuxError, status, throwArgument } from '@memlane/linux';
-import { hasPositions, type RecordView } from './lane.ts';
+import { hasPositions, type RecordView } from './lane-memory.ts';
 import type { Position } from './position.ts';
+import { hasManyProducers } from './ring-descriptor.ts';
 import { closingOnFailure, format, type MappedRing, mapExisting } from './ring-file.ts';
 
 /*
@@ -43,14 +44,15 @@ const TRANSIENT: readonly string[] = [
 ];
 
 /** What is wrong with the file, if it is cut or its head is not what it was. A few system calls. */
-export function lossOf({ ring: { region, lane }, participant }: Place): unknown {
+export function lossOf({ ring: { region, lanes }, participant }: Place): unknown {
   try {
     region.verify();
   } catch (error) {
     return error;
   }
-  if (!isReady(lane.words)) return corrupt('ready', 0, region.path);
-  if (!hasPositions(lane)) return corrupt('notConsumed', 0, region.path);
+  if (!isReady(lanes.words)) return corrupt('ready', 0, region.path);
+  if (!hasManyProducers(lanes.facts.topology) && !hasPositions(lanes.at(0)))
+    return corrupt('notConsumed', 0, region.path);
   if (!participant.isRecorded) return corrupt('generation', 0, region.path);
   return undefined;
 }
@@ -103,14 +105,14 @@ export class Recovery {
    *   changed: it may be tried again.
    */
   replace({ published, consumed }: { published: Position; consumed: Position }): Place {
-    const { region, lane, streamId, epoch } = this.#place.ring;
+    const { region, lanes, streamId, epoch } = this.#place.ring;
     const now = SharedFile.identityOf(this.#path);
     if (now !== undefined) region.file.expectIdentity(now, this.#path);
     const { mode, uid, gid } = status(region.file.fd);
     const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777, false);
     return closingOnFailure(file, () => {
       const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#records };
-      const ring = format(file, { capacityBytes: lane.capacityBytes, checksums: true }, continuation);
+      const ring = format(file, { capacityBytes: lanes.facts.capacityBytes, checksums: true }, continuation);
       if (uid !== process.getuid?.()) chownSync(`/proc/self/fd/${file.fd}`, uid, gid);
       file.publishOver(this.#path);
       return enter(ring, PRODUCER_SLOT, Role.producer, 'producer');
@@ -122,8 +124,8 @@ export class Recovery {
    * is wrong. A producer that waits is woken by the caller, any other one by its alarm.
    */
   condemn(): void {
-    const { region, lane } = this.#place.ring;
-    condemn(lane.words);
+    const { region, lanes } = this.#place.ring;
+    condemn(lanes.words);
     const now = new Date();
     futimesSync(region.file.fd, now, now);
   }
@@ -176,11 +178,12 @@ export function recovers({ region }: MappedRing, { recover = false }: { readonly
 /**
  * The place for an endpoint that is to recover: a mapping of its own, so that it can be left.
  *
- * @throws ERR_MEMLANE_ARGUMENT unless the ring has checksums: without, a loss could go unnoticed.
+ * @throws ERR_MEMLANE_ARGUMENT unless the ring has checksums, without which a loss could go unnoticed, and topology 'spsc'.
  */
 export function placeOfItsOwn(ring: MappedRing, take: (ring: MappedRing) => Participant): Place {
-  if (ring.lane.checksums !== true)
-    throwArgument('recover', true, 'false for a ring that was not created with checksums');
+  const { checksums, topology } = ring.lanes.facts;
+  if (topology !== 'spsc') throwArgument('recover', true, `false for topology '${topology}'`);
+  if (!checksums) throwArgument('recover', true, 'false for a ring that was not created with checksums');
   const file = ring.region.file.reopen();
   const own = closingOnFailure(file, () => mapExisting(file));
   try {

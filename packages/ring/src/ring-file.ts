@@ -10,25 +10,58 @@ import {
   SUPERBLOCK,
   writeSuperblock,
 } from '@memlane/core';
-import { checkInteger, checkOptions, checkType, MemlaneError, PAGE_SIZE, throwArgument } from '@memlane/linux';
-import type { LaneMemory, RecordView } from './lane.ts';
+import {
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkType,
+  MemlaneError,
+  PAGE_SIZE,
+  throwArgument,
+} from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
+import { cursorBase, type LaneMemory, type RecordView } from './lane-memory.ts';
+import { Lanes, type RingFacts, recordView } from './lanes.ts';
 import type { Position } from './position.ts';
 import { ALIGNMENT } from './record-descriptor.ts';
 import {
   HEAD_BYTES,
+  hasManyProducers,
+  isBroadcast,
+  RING_FLAGS,
   RING_HEADER,
   RING_SIGNATURE,
   RingFlag,
   type RingGeometry,
+  type RingScale,
   ringGeometry,
-  Topology,
+  type Topology,
+  TopologyCode,
 } from './ring-descriptor.ts';
 
 /** What the creator of a ring decides. */
 export interface RingShape {
-  /** Data bytes; a power of two, at least 4 KiB and one page, at most 1 GiB. Default 1 MiB. */
+  /** Data bytes of each lane; a power of two, at least 4 KiB and one page, at most 1 GiB. Default 1 MiB. */
   readonly capacityBytes?: number;
+  /**
+   * Who writes and who reads: `spsc` one and one; `mpsc` many producers, each with a lane of its own, and one consumer;
+   * `broadcast` one producer, and every consumer reads every message; `bus` many producers, likewise. Default `spsc`.
+   */
+  readonly topology?: Topology;
+  /** Places for producers that are attached at the same time, 1 to 1024; each may use `capacityBytes` while it is. Default 16 where there may be many. */
+  readonly producers?: number;
+  /** Places for consumers, likewise. */
+  readonly consumers?: number;
+  /**
+   * For `broadcast` and `bus`: producers never wait. They overwrite what has not been read, and a consumer that was
+   * overtaken is told how much it has lost. Default false: producers wait for the slowest consumer that is alive.
+   */
+  readonly overwrite?: boolean;
+  /**
+   * For `broadcast` and `bus` without `overwrite`: a consumer that is further behind when a producer needs the room is
+   * passed over, and fails with ERR_MEMLANE_EVICTED. Costs consumers one copy a message. Default: none is.
+   */
+  readonly maxLagBytes?: number;
   /** Where the positions begin, a multiple of 8; for tests of what happens when they wrap. Default 0. */
   readonly startPosition?: number;
   /**
@@ -43,19 +76,25 @@ const MIN_CAPACITY_BYTES: number = Math.max(4096, PAGE_SIZE);
 /** Positions are compared by their difference as a signed 32-bit number, which this keeps far from its limit. */
 const MAX_CAPACITY_BYTES: number = 2 ** 30;
 const DEFAULT_CAPACITY_BYTES = 2 ** 20;
+const DEFAULT_PLACES = 16;
+const MAX_PLACES = 1024;
+/** Of all lanes together: 8 MiB of them. */
+const MAX_CURSORS = 65_536;
 
 const header = RING_HEADER.fields;
 const at = (field: { offset: number }): number => SUPERBLOCK.bytes + field.offset;
 const PUBLISHED = LANE.fields.published.offset >> 2;
-const CONSUMED = (LANE.bytes + CURSOR.fields.consumed.offset) >> 2;
 const NOT_PUBLISHED = LANE.fields.notPublished.offset >> 2;
-const NOT_CONSUMED = (LANE.bytes + CURSOR.fields.notConsumed.offset) >> 2;
+const TAIL = LANE.fields.tail.offset >> 2;
+const TAIL0 = LANE.fields.tail0.offset >> 2;
+const CONSUMED = CURSOR.fields.consumed.offset >> 2;
+const NOT_CONSUMED = CURSOR.fields.notConsumed.offset >> 2;
 
-/** A ring file, mapped: its slots and the memory of its lane. */
+/** A ring file, mapped: its slots and its lanes. */
 export interface MappedRing {
   readonly region: Region;
   readonly table: SlotTable;
-  readonly lane: LaneMemory;
+  readonly lanes: Lanes;
   /** The same in every file that takes the place of a lost one. */
   readonly streamId: Buffer;
   /** Twice the number of files lost before this one. */
@@ -72,42 +111,96 @@ export interface Continuation {
   readonly records: RecordView;
 }
 
-/** Bytes of the file of a ring of that shape. @throws ERR_MEMLANE_ARGUMENT */
-export function plan(shape: RingShape): Required<RingShape> & { geometry: RingGeometry } {
+/** What a ring of that shape is made of. */
+interface RingPlan {
+  readonly facts: RingFacts;
+  readonly geometry: RingGeometry;
+  readonly startPosition: number;
+  /** Bytes of the file whose space is reserved at once. */
+  readonly reservedBytes: number;
+}
+
+/** Works out what the file of a ring of that shape is. @throws ERR_MEMLANE_ARGUMENT */
+export function plan(shape: RingShape): RingPlan {
   const {
     capacityBytes = DEFAULT_CAPACITY_BYTES,
+    topology = 'spsc',
+    overwrite = false,
+    maxLagBytes,
     startPosition = 0,
     checksums = false,
   } = checkOptions('options', shape);
   checkInteger('capacityBytes', capacityBytes, MIN_CAPACITY_BYTES, MAX_CAPACITY_BYTES);
   if ((capacityBytes & (capacityBytes - 1)) !== 0) throwArgument('capacityBytes', capacityBytes, 'a power of two');
+  checkOneOf('topology', topology, Object.keys(TopologyCode));
+  const producers = checkPlaces('producers', shape.producers, hasManyProducers(topology), topology);
+  const consumers = checkPlaces('consumers', shape.consumers, isBroadcast(topology), topology);
+  if (producers * consumers > MAX_CURSORS)
+    throwArgument(
+      'consumers',
+      consumers,
+      `${Math.floor(MAX_CURSORS / producers)} at the most, with ${producers} producers`,
+    );
+  checkType('overwrite', overwrite, 'boolean');
+  if (overwrite && !isBroadcast(topology)) throwArgument('overwrite', overwrite, `false for topology '${topology}'`);
+  if (maxLagBytes !== undefined) {
+    checkInteger('maxLagBytes', maxLagBytes, 1, capacityBytes);
+    if (overwrite || !isBroadcast(topology))
+      throwArgument('maxLagBytes', maxLagBytes, "left out unless consumers of a 'broadcast' or 'bus' are waited for");
+  }
   checkInteger('startPosition', startPosition, 0, 2 ** 32 - ALIGNMENT);
   if (startPosition % ALIGNMENT !== 0) throwArgument('startPosition', startPosition, `a multiple of ${ALIGNMENT}`);
   checkType('checksums', checksums, 'boolean');
-  return { geometry: ringGeometry(1, 1, capacityBytes, PAGE_SIZE), capacityBytes, startPosition, checksums };
+  const facts = { topology, producers, consumers, capacityBytes, checksums, overwrite, maxLagBytes: maxLagBytes ?? 0 };
+  const geometry = ringGeometry(facts, PAGE_SIZE);
+  const reservedBytes = hasManyProducers(topology) ? geometry.dataOffset : geometry.fileLength;
+  return { facts, geometry, startPosition, reservedBytes };
+}
+
+function checkPlaces(name: string, given: number | undefined, mayBeMany: boolean, topology: Topology): number {
+  const places = given ?? (mayBeMany ? DEFAULT_PLACES : 1);
+  checkInteger(name, places, 1, MAX_PLACES);
+  if (places > 1 && !mayBeMany) throwArgument(name, places, `1 for topology '${topology}'`);
+  return places;
+}
+
+/** Creates the file of a ring that has no name yet. */
+export function createRingFile(
+  directory: string,
+  shape: RingShape,
+  mode?: number,
+  makesDirectory?: boolean,
+): SharedFile {
+  const { geometry, reservedBytes } = plan(shape);
+  return SharedFile.createUnnamed(directory, geometry.fileLength, mode, makesDirectory, reservedBytes);
 }
 
 /** Maps a new file and writes everything into it that a ring needs; the ready word comes last. */
 export function format(file: SharedFile, shape: RingShape, continuation?: Continuation): MappedRing {
-  const { geometry, capacityBytes, startPosition, checksums } = plan(shape);
-  const region = Region.map(file, { mirror: capacityBytes });
+  const { facts, geometry, startPosition } = plan(shape);
+  const region = mapHead(file, facts, geometry);
   const head = new DataView(region.buffer, 0, HEAD_BYTES);
-  head.setUint32(at(header.topology), Topology.spsc, true);
-  head.setUint32(at(header.producers), 1, true);
-  head.setUint32(at(header.consumers), 1, true);
-  head.setUint32(at(header.capacityBytes), capacityBytes, true);
-  head.setUint32(at(header.lanesOffset), geometry.lanesOffset, true);
-  head.setUint32(at(header.dataOffset), geometry.dataOffset, true);
-  head.setUint32(at(header.startPosition), startPosition, true);
-  head.setUint32(at(header.flags), checksums ? RingFlag.checksums : 0, true);
+  const write = (name: keyof typeof header, value: number): void => head.setUint32(at(header[name]), value, true);
+  write('topology', TopologyCode[facts.topology]);
+  write('producers', facts.producers);
+  write('consumers', facts.consumers);
+  write('capacityBytes', facts.capacityBytes);
+  write('lanesOffset', geometry.lanesOffset);
+  write('dataOffset', geometry.dataOffset);
+  write('startPosition', startPosition);
+  write('flags', (facts.checksums ? RingFlag.checksums : 0) | (facts.overwrite ? RingFlag.overwrite : 0));
+  write('maxLagBytes', facts.maxLagBytes);
+  write('namesOffset', geometry.namesOffset);
+  write('changesOffset', geometry.changesOffset);
+  write('sleepersOffset', geometry.sleepersOffset);
   const streamId = continuation?.streamId ?? randomBytes(STREAM_ID_BYTES);
   new Uint8Array(region.buffer, at(header.streamId), STREAM_ID_BYTES).set(streamId);
-  const words = new Int32Array(region.buffer, 0, geometry.dataOffset >> 2);
-  const { published, consumed } = continuation ?? { published: startPosition | 0, consumed: startPosition | 0 };
-  memory.store(words, (geometry.lanesOffset >> 2) + PUBLISHED, published);
-  memory.store(words, (geometry.lanesOffset >> 2) + CONSUMED, consumed);
-  memory.store(words, (geometry.lanesOffset >> 2) + NOT_PUBLISHED, ~published);
-  memory.store(words, (geometry.lanesOffset >> 2) + NOT_CONSUMED, ~consumed);
+  writePositions(
+    region,
+    facts,
+    geometry,
+    continuation ?? { published: startPosition | 0, consumed: startPosition | 0 },
+  );
   writeSuperblock(region.buffer, {
     kind: FileKind.ring,
     signature: RING_SIGNATURE,
@@ -118,9 +211,35 @@ export function format(file: SharedFile, shape: RingShape, continuation?: Contin
     epoch: continuation?.epoch,
   });
   const { fileId, epoch } = readSuperblock(file, expectation);
-  const ring = mapped(region, { geometry, capacityBytes, checksums, fileId, streamId, epoch });
-  if (continuation !== undefined) copyRecords(continuation, ring.lane);
+  const ring = mapped(region, { facts, geometry, fileId, streamId, epoch });
+  if (continuation !== undefined) copyRecords(continuation, ring.lanes.at(0));
   return ring;
+}
+
+/** The head of the file and, where there is but one lane, its data, mirrored. */
+function mapHead(file: SharedFile, { topology, capacityBytes }: RingScale, geometry: RingGeometry): Region {
+  if (hasManyProducers(topology)) return Region.map(file, { length: geometry.dataOffset });
+  return Region.map(file, { length: geometry.fileLength, mirror: capacityBytes });
+}
+
+function writePositions(
+  { buffer }: Region,
+  { producers, consumers }: RingScale,
+  { lanesOffset, laneBytes }: RingGeometry,
+  { published, consumed }: { published: number; consumed: number },
+): void {
+  const words = new Int32Array(buffer, 0, (lanesOffset + producers * laneBytes) >> 2);
+  for (let lane = 0; lane < producers; lane++) {
+    const base = (lanesOffset + lane * laneBytes) >> 2;
+    memory.store(words, base + PUBLISHED, published);
+    memory.store(words, base + NOT_PUBLISHED, ~published);
+    memory.store(words, base + TAIL, published);
+    memory.store(words, base + TAIL0, published);
+    for (let cursor = 0; cursor < consumers; cursor++) {
+      memory.store(words, cursorBase(base, cursor) + CONSUMED, consumed);
+      memory.store(words, cursorBase(base, cursor) + NOT_CONSUMED, ~consumed);
+    }
+  }
 }
 
 const STREAM_ID_BYTES = 16;
@@ -144,31 +263,41 @@ export function mapExisting(file: SharedFile): MappedRing {
   const expect = (name: string, value: number, right: boolean): void => {
     if (!right) throw corrupt(name, value, path);
   };
-  const capacity = read('capacityBytes');
   expect('pageSize', pageSize, pageSize === PAGE_SIZE);
-  expect('topology', read('topology'), read('topology') === Topology.spsc);
-  expect('producers', read('producers'), read('producers') === 1);
-  expect('consumers', read('consumers'), read('consumers') === 1);
+  const topology = (Object.keys(TopologyCode) as Topology[]).find((name) => TopologyCode[name] === read('topology'));
+  if (topology === undefined) throw corrupt('topology', read('topology'), path);
+  const [producers, consumers] = [read('producers'), read('consumers')];
+  expect('producers', producers, producers >= 1 && producers <= (hasManyProducers(topology) ? MAX_PLACES : 1));
+  const mostConsumers = isBroadcast(topology) ? Math.min(MAX_PLACES, MAX_CURSORS / producers) : 1;
+  expect('consumers', consumers, consumers >= 1 && consumers <= mostConsumers);
+  const capacityBytes = read('capacityBytes');
   expect(
     'capacityBytes',
-    capacity,
-    capacity >= MIN_CAPACITY_BYTES && capacity <= MAX_CAPACITY_BYTES && (capacity & (capacity - 1)) === 0,
+    capacityBytes,
+    capacityBytes >= MIN_CAPACITY_BYTES &&
+      capacityBytes <= MAX_CAPACITY_BYTES &&
+      (capacityBytes & (capacityBytes - 1)) === 0,
   );
-  // Everything else follows from these three, so it is derived and compared, never believed.
-  const geometry = ringGeometry(1, 1, capacity, pageSize);
+  // Everything else follows from these, so it is derived and compared, never believed.
+  const geometry = ringGeometry({ topology, producers, consumers, capacityBytes }, pageSize);
   expect('slotCount', slotCount, slotCount === geometry.slotCount);
   expect('slotsOffset', slotsOffset, slotsOffset === geometry.slotsOffset);
-  expect('lanesOffset', read('lanesOffset'), read('lanesOffset') === geometry.lanesOffset);
-  expect('dataOffset', read('dataOffset'), read('dataOffset') === geometry.dataOffset);
+  for (const name of ['lanesOffset', 'dataOffset', 'namesOffset', 'changesOffset', 'sleepersOffset'] as const)
+    expect(name, read(name), read(name) === geometry[name]);
   const length = head.getFloat64(SUPERBLOCK.fields.fileLength.offset, true);
   expect('fileLength', length, length === geometry.fileLength);
-  expect('flags', read('flags'), read('flags') <= RingFlag.checksums);
-  const checksums = read('flags') === RingFlag.checksums;
+  const flags = read('flags');
+  const overwrite = (flags & RingFlag.overwrite) !== 0;
+  expect('flags', flags, (flags & ~RING_FLAGS) === 0 && (!overwrite || isBroadcast(topology)));
+  const maxLagBytes = read('maxLagBytes');
+  expect('maxLagBytes', maxLagBytes, maxLagBytes <= (isBroadcast(topology) && !overwrite ? capacityBytes : 0));
+  const checksums = (flags & RingFlag.checksums) !== 0;
+  const facts = { topology, producers, consumers, capacityBytes, checksums, overwrite, maxLagBytes };
   const streamId = Buffer.from(new Uint8Array(head.buffer, at(header.streamId), STREAM_ID_BYTES));
-  const region = Region.map(file, { length: geometry.fileLength, mirror: capacity });
+  const region = mapHead(file, facts, geometry);
   try {
-    const ring = mapped(region, { geometry, capacityBytes: capacity, checksums, fileId, streamId, epoch });
-    checkPositions(ring.lane, path);
+    const ring = mapped(region, { facts, geometry, fileId, streamId, epoch });
+    if (!isBroadcast(topology)) for (let lane = 0; lane < producers; lane++) checkPositions(ring.lanes, lane, path);
     return ring;
   } catch (error) {
     region.close();
@@ -176,39 +305,27 @@ export function mapExisting(file: SharedFile): MappedRing {
   }
 }
 
-interface RingFacts {
+interface Findings {
+  readonly facts: RingFacts;
   readonly geometry: RingGeometry;
-  readonly capacityBytes: number;
-  readonly checksums: boolean;
   readonly fileId: string;
   readonly streamId: Buffer;
   readonly epoch: number;
 }
 
-function mapped(region: Region, facts: RingFacts): MappedRing {
-  const { geometry, capacityBytes, checksums, fileId, streamId, epoch } = facts;
-  const { buffer, address, file, faults } = region;
-  const { dataOffset, slotsOffset, slotCount, lanesOffset } = geometry;
-  const words = new Int32Array(buffer, 0, dataOffset >> 2);
-  const view = recordView(buffer, dataOffset, capacityBytes);
-  return {
-    region,
-    table: new SlotTable(file, { words, address, slotsOffset, slotCount, fileId }),
-    lane: { words, base: lanesOffset >> 2, view, capacityBytes, checksums, faults },
-    streamId,
-    epoch,
+function mapped(region: Region, { facts, geometry, fileId, streamId, epoch }: Findings): MappedRing {
+  const { address, file } = region;
+  const { slotsOffset, slotCount, sleepersOffset } = geometry;
+  const lanes = new Lanes(region, facts, geometry);
+  const slots = {
+    words: lanes.words,
+    address,
+    slotsOffset,
+    slotCount,
+    fileId,
+    sleepersOffset: sleepersOffset || undefined,
   };
-}
-
-function recordView(buffer: SharedArrayBuffer, offset: number, capacityBytes: number): RecordView {
-  const bytes = 2 * capacityBytes; // up to 2^31: no bit operations on it
-  return {
-    u8: new Uint8Array(buffer, offset, bytes),
-    i32: new Int32Array(buffer, offset, bytes / 4),
-    f64: new Float64Array(buffer, offset, bytes / 8),
-    data: new DataView(buffer, offset, bytes),
-    buffer: Buffer.from(buffer, offset, bytes),
-  };
+  return { region, table: new SlotTable(file, slots), lanes, streamId, epoch };
 }
 
 /** Private memory of the shape of a ring's data, mirrored like it. */
@@ -221,19 +338,23 @@ export function createDraft(capacityBytes: number): { region: Region; view: Reco
   });
 }
 
-/** @throws ERR_MEMLANE_CORRUPT when the positions of the file cannot be. */
-function checkPositions(lane: LaneMemory, path: string | undefined): void {
-  const { consumed, published } = positionsOf(lane);
+/** @throws ERR_MEMLANE_CORRUPT when the positions of a lane cannot be. */
+function checkPositions(lanes: Lanes, lane: number, path: string | undefined): void {
+  const { consumed, published } = positionsOf(lanes, lane, 0);
   if (published % ALIGNMENT !== 0) throw corrupt('published', published, path);
   if (consumed % ALIGNMENT !== 0) throw corrupt('consumed', consumed, path);
   const backlog = (published - consumed) | 0;
-  if (backlog < 0 || backlog > lane.capacityBytes) throw corrupt('published', published, path);
+  if (backlog < 0 || backlog > lanes.facts.capacityBytes) throw corrupt('published', published, path);
 }
 
-/** Bytes published and not consumed, of a lane whose ends may be moving. */
-export function backlogBytes(lane: LaneMemory): number {
-  const { consumed, published } = positionsOf(lane);
-  return (published - consumed) | 0;
+/** Bytes published in all lanes and not consumed through that cursor, of a ring whose ends may be moving. */
+export function backlogBytes(lanes: Lanes, cursor: number): number {
+  let backlog = 0;
+  for (let lane = 0; lane < lanes.facts.producers; lane++) {
+    const { consumed, published } = positionsOf(lanes, lane, cursor);
+    backlog += (published - consumed) | 0;
+  }
+  return backlog;
 }
 
 const MAX_LOOKS = 1000;
@@ -243,19 +364,16 @@ const MAX_LOOKS = 1000;
  * Live peers may move both by any distance between two loads, however small the ring. After so many looks it is no
  * peer that moves them, and whatever was found last will do.
  */
-function positionsOf({ words, base }: LaneMemory): { consumed: number; published: number } {
-  let consumed = memory.load(words, base + CONSUMED);
+function positionsOf(lanes: Lanes, lane: number, cursor: number): { consumed: number; published: number } {
+  const base = lanes.baseOf(lane);
+  const at = cursorBase(base, cursor) + CONSUMED;
+  let consumed = memory.load(lanes.words, at);
   for (let looks = 0; ; looks++) {
-    const published = memory.load(words, base + PUBLISHED);
-    const again = memory.load(words, base + CONSUMED);
+    const published = memory.load(lanes.words, base + PUBLISHED);
+    const again = memory.load(lanes.words, at);
     if (again === consumed || looks === MAX_LOOKS) return { consumed, published };
     consumed = again;
   }
-}
-
-/** Recovery of a producer's slot: the stream of a dead or departed producer is not over for its successor. */
-export function reopenStream({ words, base }: LaneMemory): void {
-  memory.store(words, base + (LANE.fields.ended.offset >> 2), 0);
 }
 
 /** @throws ERR_MEMLANE_READ_ONLY unless the region may be stored to. */

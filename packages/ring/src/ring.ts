@@ -9,8 +9,6 @@ import {
   Role,
   resolveName,
   SharedFile,
-  SLOT,
-  StatisticsIndex,
   sweepAnonymousBells,
   sweepDeadBells,
   type Trust,
@@ -18,21 +16,25 @@ import {
 } from '@memlane/core';
 import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
+import { type ConsumerOptions, checkConsumerOptions } from './consumer-options.ts';
 import type { Endpoint } from './endpoint.ts';
+import { dropCursor, type Joined, joinRing } from './join.ts';
 import { checkEndpointOptions, type EndpointOptions } from './lane-endpoint.ts';
+import { cursorBase } from './lane-memory.ts';
 import { Producer } from './producer.ts';
-import { CONSUMER_SLOT, type Place, PRODUCER_SLOT, placeOfItsOwn, recovers } from './recovery.ts';
+import { type Place, placeOfItsOwn, recovers } from './recovery.ts';
+import type { Topology } from './ring-descriptor.ts';
 import {
-  backlogBytes,
   closingOnFailure,
+  createRingFile,
   expectWritable,
   format,
   type MappedRing,
   mapExisting,
   plan,
   type RingShape,
-  reopenStream,
 } from './ring-file.ts';
+import { type RingStatistics, statisticsOf } from './ring-statistics.ts';
 
 /** How a ring is created. */
 export interface CreateRingOptions extends RingShape {
@@ -51,37 +53,10 @@ export interface RingDescriptor extends FileDescriptor {
   readonly type: 'memlane.ring';
 }
 
-/** What one side has done since the ring was created, all its owners together. */
-export interface EndpointStatistics {
-  readonly alive: boolean;
-  /** Process that holds or last held the place; 0 when nobody ever did. */
-  readonly pid: number;
-  readonly messages: number;
-  readonly bytes: number;
-  /** Commits or advances. */
-  readonly batches: number;
-  /** Claims that found the ring full. */
-  readonly refusals: number;
-  /** Times it went to sleep. */
-  readonly parks: number;
-  /** Times it woke the other side. */
-  readonly wakes: number;
-  readonly highWaterBytes: number;
-}
-
-/** A ring as it stands. */
-export interface RingStatistics {
-  readonly capacityBytes: number;
-  /** Bytes written and not yet advanced over, record headers and padding included. */
-  readonly backlogBytes: number;
-  readonly producer: EndpointStatistics;
-  readonly consumer: EndpointStatistics;
-}
-
 const EXTENSION = '.ring';
 
 /**
- * Creates a ring for one producer and one consumer.
+ * Creates a ring: for one producer and one consumer, or for many of either; see {@link RingShape}.
  *
  * @param name a path, or a bare name, which lives in this user's folder on /dev/shm.
  * @throws ERR_MEMLANE_EXISTS; ERR_MEMLANE_ARGUMENT; LinuxError ENOSPC, EACCES, EROFS.
@@ -90,8 +65,7 @@ const EXTENSION = '.ring';
  */
 export function createRing(name: string, options: CreateRingOptions = {}): Ring {
   const path = resolveName(name, EXTENSION);
-  const { geometry } = plan(options);
-  const file = SharedFile.createUnnamed(dirname(path), geometry.fileLength, options.mode);
+  const file = createRingFile(dirname(path), options, options.mode);
   return closingOnFailure(file, () => {
     const ring = format(file, options);
     file.publish(path);
@@ -143,7 +117,8 @@ export function openOrCreateRing(name: string, options: CreateRingOptions & Open
  */
 export function createAnonymousRing(options: RingShape = {}): Ring {
   sweepAnonymousBells();
-  const file = SharedFile.createAnonymous('memlane.ring', plan(options).geometry.fileLength);
+  const { geometry, reservedBytes } = plan(options);
+  const file = SharedFile.createAnonymous('memlane.ring', geometry.fileLength, reservedBytes);
   return closingOnFailure(file, () => {
     file.seal(); // first: what cannot be cut when it is mapped is not guarded
     return new Ring(format(file, options));
@@ -183,7 +158,8 @@ export function removeRing(name: string): void {
   }
 }
 
-const SLOTS = 2;
+/** More places than any ring has. */
+const SLOTS = 2048;
 const DAMAGE: readonly string[] = [
   'ERR_MEMLANE_CORRUPT',
   'ERR_MEMLANE_SIGNATURE',
@@ -206,14 +182,17 @@ function isDamage(error: unknown, path: string): boolean {
  * await producer.write('hello');
  */
 export class Ring implements Disposable {
+  /** Data bytes of each producer. */
   readonly capacityBytes: number;
+  readonly topology: Topology;
   readonly #mapped: MappedRing;
   readonly #endpoints = new Set<Endpoint>();
 
   /** Rings come from {@link createRing} and its siblings. */
   constructor(mapped: MappedRing) {
     this.#mapped = mapped;
-    this.capacityBytes = mapped.lane.capacityBytes;
+    this.capacityBytes = mapped.lanes.facts.capacityBytes;
+    this.topology = mapped.lanes.facts.topology;
   }
 
   /** Where the ring is; undefined for an anonymous one. */
@@ -222,51 +201,84 @@ export class Ring implements Disposable {
   }
 
   /**
-   * Takes the producer's place, which goes on where the last one was.
+   * Takes a producer's place. With `spsc` and `broadcast` there is one, and its next owner goes on where the last one was;
+   * with `mpsc` and `bus` each producer has memory of its own, which is reserved now.
    *
-   * @throws ERR_MEMLANE_BUSY while another producer is alive; ERR_MEMLANE_DELETED, ERR_MEMLANE_READ_ONLY,
+   * @throws ERR_MEMLANE_BUSY while all places are taken; LinuxError ENOSPC; ERR_MEMLANE_DELETED, ERR_MEMLANE_READ_ONLY,
    *   ERR_MEMLANE_CLOSED.
    */
   producer(options: EndpointOptions = {}): Producer {
-    const take = ({ table, lane }: MappedRing): Participant =>
-      table.take(PRODUCER_SLOT, Role.producer, 'producer', () => reopenStream(lane));
-    return this.#enter(PRODUCER_SLOT, options, take, (place) => new Producer(place, options, this.#forget));
-  }
-
-  /** Takes the consumer's place, likewise: it begins at the last place that was advanced to. @throws as {@link producer} */
-  consumer(options: EndpointOptions = {}): Consumer {
-    const take = ({ table }: MappedRing): Participant => table.take(CONSUMER_SLOT, Role.consumer, 'consumer', () => {});
-    return this.#enter(CONSUMER_SLOT, options, take, (place) => new Consumer(place, options, this.#forget));
+    const take = ({ table, lanes }: MappedRing): Participant => {
+      const { producers } = lanes.facts;
+      if (producers === 1) return table.take(0, Role.producer, 'producer', () => lanes.open(0));
+      return table.takeAny(
+        Role.producer,
+        (slot) => lanes.open(slot),
+        () => range(0, producers),
+        "All producers' places are taken",
+      );
+    };
+    return this.#enter(options, take, (place) => {
+      place.ring.lanes.announce();
+      return new Producer(place, options, this.#forget);
+    });
   }
 
   /**
-   * What both sides have done. Reads the file; disturbs nobody.
+   * Takes a consumer's place. With `spsc` and `mpsc` there is one, and its next owner begins at the last place that was
+   * advanced to; with `broadcast` and `bus`, see {@link ConsumerOptions}.
+   *
+   * @throws ERR_MEMLANE_BUSY while all places, or that of the name, are taken; ERR_MEMLANE_ARGUMENT;
+   *   ERR_MEMLANE_DELETED, ERR_MEMLANE_READ_ONLY, ERR_MEMLANE_CLOSED.
+   */
+  consumer(options: ConsumerOptions = {}): Consumer {
+    checkConsumerOptions(this.#open().lanes.facts, options);
+    let joined: readonly Joined[] | undefined;
+    const take = ({ table, lanes }: MappedRing): Participant => {
+      const { producers } = lanes.facts;
+      const { names } = lanes;
+      if (names === undefined) return table.take(producers, Role.consumer, 'consumer', () => {});
+      const { name } = options;
+      const busy = name === undefined ? "All consumers' places are taken" : `There is a consumer '${name}' already`;
+      const join = (slot: number): void => {
+        joined = joinRing(lanes, slot - producers, options);
+      };
+      const choose = (): number[] => names.candidates(name).map((consumer) => producers + consumer);
+      return table.takeAny(Role.consumer, join, choose, busy);
+    };
+    return this.#enter(options, take, (place) => new Consumer({ ...place, joined }, options, this.#forget));
+  }
+
+  /**
+   * Forgets a named cursor: nothing is kept for it any more.
+   *
+   * @returns whether there was one.
+   * @throws ERR_MEMLANE_BUSY while a consumer of that name is alive; ERR_MEMLANE_READ_ONLY, ERR_MEMLANE_CLOSED.
+   */
+  removeCursor(name: string): boolean {
+    const { region, table, lanes } = this.#open();
+    expectWritable(region);
+    const { names } = lanes;
+    const consumer = names?.find(name) ?? -1;
+    if (names === undefined || consumer < 0) return false;
+    const isVacant = table.vacate(lanes.facts.producers + consumer, () => {
+      names.clear(consumer);
+      for (let lane = 0; lane < lanes.facts.producers; lane++)
+        dropCursor(lanes.words, cursorBase(lanes.baseOf(lane), consumer));
+    });
+    if (!isVacant) throw new MemlaneError('ERR_MEMLANE_BUSY', `The cursor '${name}' is in use`, { path: this.path });
+    return true;
+  }
+
+  /**
+   * What all sides have done. Reads the file; disturbs nobody.
    *
    * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_TRUNCATED and the like, as {@link Region.verify}, when the file was cut.
    */
   statistics(): RingStatistics {
-    const { region, table, lane } = this.#open();
-    const side = (slot: number): EndpointStatistics => {
-      const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
-      return {
-        alive: table.isAlive(slot),
-        pid: table.pidOf(slot),
-        messages: numbers[StatisticsIndex.messages],
-        bytes: numbers[StatisticsIndex.bytes],
-        batches: numbers[StatisticsIndex.batches],
-        refusals: numbers[StatisticsIndex.refusals],
-        parks: numbers[StatisticsIndex.parks],
-        wakes: numbers[StatisticsIndex.rings],
-        highWaterBytes: numbers[StatisticsIndex.highWaterBytes],
-      };
-    };
-    const statistics = {
-      capacityBytes: this.capacityBytes,
-      backlogBytes: backlogBytes(lane),
-      producer: side(PRODUCER_SLOT),
-      consumer: side(CONSUMER_SLOT),
-    };
-    region.verify(); // last: pages that are gone have been read as zeros
+    const ring = this.#open();
+    const statistics = statisticsOf(ring);
+    ring.region.verify(); // last: pages that are gone have been read as zeros
     return statistics;
   }
 
@@ -285,7 +297,7 @@ export class Ring implements Disposable {
     try {
       // With the attach lock: whoever attaches either is seen here, or sees that the file has no name any more.
       withAttachLock(own, () => {
-        for (const slot of [PRODUCER_SLOT, CONSUMER_SLOT])
+        for (let slot = 0; slot < table.slotCount; slot++)
           if (table.isAlive(slot))
             throw new MemlaneError('ERR_MEMLANE_BUSY', `Process ${table.pidOf(slot)} is attached`, { path: this.path });
         table.removeBells();
@@ -299,7 +311,7 @@ export class Ring implements Disposable {
   /** Closes the endpoints made here, then the mapping. The file stays. Idempotent. */
   close(): void {
     for (const endpoint of this.#endpoints) endpoint.close();
-    this.#mapped.region.close();
+    this.#mapped.lanes.close();
   }
 
   [Symbol.dispose](): void {
@@ -318,7 +330,6 @@ export class Ring implements Disposable {
 
   /** Takes a slot and makes the endpoint in it. Whoever sleeps looks at the newcomer, so that it can watch for its death. */
   #enter<Kind extends Endpoint>(
-    slot: number,
     options: EndpointOptions,
     take: (ring: MappedRing) => Participant,
     make: (place: Place) => Kind,
@@ -330,7 +341,7 @@ export class Ring implements Disposable {
     try {
       const endpoint = make(place);
       this.#endpoints.add(endpoint);
-      ring.table.ringAll(slot);
+      ring.table.ringAll(place.participant.slot);
       return endpoint;
     } catch (error) {
       place.participant.leave();
@@ -338,4 +349,8 @@ export class Ring implements Disposable {
       throw error;
     }
   }
+}
+
+function range(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => first + index);
 }

@@ -99,6 +99,7 @@ const BYTES_A_COLUMN = 1 / 4;
 function readDiagram(diagram: string): { bytes: number; fields: Record<string, [start: number, end: number]> } {
   const fields: Record<string, [number, number]> = {};
   let bytes = 0;
+  let long: { name: string; start: number } | undefined;
   const [ruler = '', ...rows] = diagram
     .split('\n')
     .map((line) => line.replace(/^ \*/, ''))
@@ -111,6 +112,10 @@ function readDiagram(diagram: string): { bytes: number; fields: Record<string, [
     const label = Number(/^ *(\d+)/.exec(row)?.[1]);
     expect(label).toBeGreaterThanOrEqual(bytes);
     bytes = label;
+    // Drawn as 'name ...' is what goes on to the next label.
+    if (long !== undefined) fields[long.name] = [long.start, label];
+    const going = /^ *\d+ *\| (\w+) \.\.\.$/.exec(row);
+    long = going === null ? undefined : { name: going[1] as string, start: label };
     const walls = [...row.matchAll(/\|/g)].map(({ index }) => index);
     for (const [i, wall] of walls.slice(0, -1).entries()) {
       const name = row.slice(wall + 1, walls[i + 1]).trim();
@@ -127,7 +132,10 @@ describe('words of different writers', () => {
 
   test('of a lane and its cursors share no pair of cache lines', () => {
     expect(LINE_BYTES).toBe(128);
-    const { lanesOffset, laneBytes, slotsOffset, dataOffset } = ringGeometry(3, 4, 2 ** 16, 4096);
+    const { lanesOffset, laneBytes, slotsOffset, dataOffset } = ringGeometry(
+      { topology: 'bus', producers: 3, consumers: 4, capacityBytes: 2 ** 16 },
+      4096,
+    );
     /** Where each writer stores: every lane is its producer's, every cursor its consumer's. */
     const writers: [start: number, end: number][] = [];
     for (let lane = 0; lane < 3; lane++) {
@@ -151,7 +159,10 @@ describe('words of different writers', () => {
   });
 
   test('of the head and the slots do not either', () => {
-    const { slotsOffset, lanesOffset } = ringGeometry(1, 1, 2 ** 16, 4096);
+    const { slotsOffset, lanesOffset } = ringGeometry(
+      { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 2 ** 16 },
+      4096,
+    );
     expect(slotsOffset).toBeGreaterThanOrEqual(HEAD_BYTES);
     expect(slotsOffset % LINE_BYTES).toBe(0);
     expect(lanesOffset % LINE_BYTES).toBe(0);

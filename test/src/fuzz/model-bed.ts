@@ -230,7 +230,12 @@ export class Bed {
 
   #look(): void {
     const { model } = this;
-    const { backlogBytes, capacityBytes, producer, consumer } = this.ring.statistics();
+    const {
+      backlogBytes,
+      capacityBytes,
+      producers: [producer],
+      consumers: [consumer],
+    } = this.ring.statistics();
     const numbers = ({ messages, bytes, batches, refusals }: typeof producer): object => ({
       messages,
       bytes,

@@ -16,7 +16,8 @@ import { run } from './run.ts';
 if (coreMemory.load !== memory.load) throw new Error('Start this program with the module hooks of ./register.ts');
 
 const SLOTS = ['producer slot', 'consumer slot'];
-const geometry = ringGeometry(1, 1, 4096, 4096);
+const facts = { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096 } as const;
+const geometry = ringGeometry(facts, 4096);
 const LANE_BASE = geometry.lanesOffset >> 2;
 
 nameWords(geometry.slotsOffset, SLOT.fields, SLOTS[0] as string);
@@ -77,7 +78,14 @@ export function openModelRing({ capacityBytes }: Shape): Ring {
   const table = new ModelTable(file as never, { words, address: 0, slotsOffset, slotCount, fileId: 'id' });
   const lane = { words, base: LANE_BASE, view: recordView(capacityBytes), capacityBytes };
   const region = { access: 'readwrite', closed: false, path: '/ring', file, close: () => {} };
-  return new Ring({ region, table, lane } as never);
+  const lanes = {
+    facts: { ...facts, capacityBytes, checksums: false, overwrite: false, maxLagBytes: 0 },
+    words,
+    at: () => lane,
+    open: () => memory.store(words, wordIndex('lane.ended'), 0),
+    announce: () => {},
+  };
+  return new Ring({ region, table, lanes } as never);
 }
 
 /** Says what the actor has done. Part of its history, and invisible to the others. */

@@ -63,6 +63,25 @@ export function compareAndSet(_words: Int32Array, index: number, expected: numbe
   return swapped === 1;
 }
 
+export function setBits(_words: Int32Array, index: number, bits: number): void {
+  const at = placeOf(index);
+  touch('update', at, `| ${bits}`, true, (words) => {
+    words[at] = (words[at] as number) | bits;
+    return 0;
+  });
+}
+
+export function clearBits(_words: Int32Array, index: number, bits: number): void {
+  const at = placeOf(index);
+  touch('update', at, `& ~${bits}`, true, (words) => {
+    words[at] = (words[at] as number) & ~bits;
+    return 0;
+  });
+}
+
+/** The explorer is sequentially consistent: there is nothing to keep apart. */
+export function fence(): void {}
+
 export function pause(): void {}
 
 /** Ends when there is a reason to try again: the lock that could not be had last is free. */

@@ -14,7 +14,9 @@ export interface Mutant {
   readonly finding: RegExp;
 }
 
-const LANE = '/ring/dist/lane.js';
+const WRITER = '/ring/dist/lane-writer.js';
+const READER = '/ring/dist/lane-reader.js';
+const GATE = '/ring/dist/gate.js';
 const PRODUCER = '/ring/dist/producer.js';
 const PARKING = '/core/dist/parking.js';
 const PARTICIPANTS = '/core/dist/participants.js';
@@ -23,7 +25,7 @@ const WAITING = '/core/dist/waiting.js';
 export const mutants: readonly Mutant[] = [
   {
     name: 'published before the record is written',
-    module: LANE,
+    module: WRITER,
     edits: [
       {
         from: 'const index = indexOf(claimed, this.#mask);\n        const i32',
@@ -66,11 +68,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'space given back before the handler has run',
-    module: LANE,
+    module: READER,
     edits: [
       {
         from: 'const action = handler(',
-        to: 'store(this.#words, this.#base + CONSUMED, end);\n            const action = handler(',
+        to: 'store(this.#words, this.#cursor + CONSUMED, end);\n            const action = handler(',
       },
     ],
     scenario: 'two threads',
@@ -78,11 +80,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'space given back before the handler has run, seen by a successor',
-    module: LANE,
+    module: READER,
     edits: [
       {
         from: 'const action = handler(',
-        to: 'store(this.#words, this.#base + CONSUMED, end);\n            const action = handler(',
+        to: 'store(this.#words, this.#cursor + CONSUMED, end);\n            const action = handler(',
       },
     ],
     scenario: 'consumer killed and succeeded, with room for all',
@@ -90,11 +92,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'room for one record more than there is',
-    module: LANE,
+    module: GATE,
     edits: [
       {
-        from: 'this.#limit = advance(consumed, this.#capacity);',
-        to: 'this.#limit = advance(consumed, this.#capacity + 16);',
+        from: 'return advance(this.consumed(published), this.#capacity);',
+        to: 'return advance(this.consumed(published), this.#capacity + 16);',
       },
     ],
     scenario: 'two threads',
@@ -102,7 +104,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'stale position believed before a sleep',
-    module: LANE,
+    module: READER,
     edits: [
       {
         from: 'return this.#position !== this.#published || this.#refresh();',
@@ -114,7 +116,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'limit not compared by distance',
-    module: LANE,
+    module: WRITER,
     edits: [
       {
         from: 'const end = advance(claimed, recordBytes(length, this.#trailerBytes));\n        if (distance(end, this.#limit) > 0',
@@ -126,7 +128,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'end looked at after the position',
-    module: LANE,
+    module: READER,
     edits: [
       {
         from: 'load(this.#words, this.#base + ENDED) === 1 && !this.hasRecord()',

@@ -68,7 +68,7 @@ function drain(consumer: Consumer): { right: number; wrong: number; end: string 
 const scenarios = {
   looking: () =>
     filled((_producer, _consumer, written, ring) => {
-      const { messages } = ring.statistics().producer;
+      const { messages } = ring.statistics().producers[0];
       cut(path, length);
       return {
         right: messages === written,

@@ -9,7 +9,10 @@ let messages = 0;
 for (let time = 0; time < times; time++) {
   using ring = openRing(path, { access: 'read' });
   for (let look = 0; look < 20; look++) {
-    const { backlogBytes, consumer } = ring.statistics();
+    const {
+      backlogBytes,
+      consumers: [consumer],
+    } = ring.statistics();
     least = Math.min(least, backlogBytes);
     most = Math.max(most, backlogBytes);
     messages = consumer.messages;

@@ -56,7 +56,10 @@ if (role === 'producer') {
     dawdle();
   }
 }
-const { producer, consumer } = ring.statistics();
+const {
+  producers: [producer],
+  consumers: [consumer],
+} = ring.statistics();
 say('ended', { messages: n, producer: producer.parks, consumer: consumer.parks });
 process.exit();
 
@@ -65,7 +68,7 @@ function over(): boolean {
   if (n % PHASE !== 0) return false;
   const statistics = ring.statistics();
   say('progress', n);
-  return statistics.producer.parks + statistics.consumer.parks >= sleeps;
+  return statistics.producers[0].parks + statistics.consumers[0].parks >= sleeps;
 }
 
 /** In the phases in which it is this side's turn, lets a random time pass without giving up the processor. */

@@ -36,13 +36,14 @@ async function judge(plan: Plan): Promise<void> {
   let descriptors = 0;
   for (let time = 0; time < times; time++) {
     if (role === 'producer') fillUp(ring);
-    const { parks } = ring.statistics()[role];
+    const { parks } = ring.statistics()[`${role}s`][0];
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { plan, descriptor: ring.descriptor() } });
     await new Promise((resolve) => worker.once('message', resolve));
-    while (sleeps && ring.statistics()[role].parks === parks) await pause(1);
-    if (!ring.statistics()[role].alive) throw new Error('the worker holds no place');
+    while (sleeps && ring.statistics()[`${role}s`][0].parks === parks) await pause(1);
+    if (!ring.statistics()[`${role}s`][0].alive) throw new Error('the worker holds no place');
     await worker.terminate();
-    if (ring.statistics()[role].alive) throw new Error(`time ${time}: a terminated worker still holds its place`);
+    if (ring.statistics()[`${role}s`][0].alive)
+      throw new Error(`time ${time}: a terminated worker still holds its place`);
     succeed(ring, role, time);
     if (time === 0) descriptors = openDescriptors();
   }

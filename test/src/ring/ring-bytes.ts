@@ -14,7 +14,10 @@ export interface Placed {
   readonly offset: number;
 }
 
-const geometry: RingGeometry = ringGeometry(1, 1, PAGE_SIZE, PAGE_SIZE);
+const geometry: RingGeometry = ringGeometry(
+  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: PAGE_SIZE },
+  PAGE_SIZE,
+);
 
 export const superblock: Placed = { descriptor: SUPERBLOCK, offset: 0 };
 export const ringHeader: Placed = { descriptor: RING_HEADER, offset: SUPERBLOCK.bytes };

@@ -152,7 +152,7 @@ describe('a slot is recovered before it is reused', () => {
         expect(bellsIn(scratch.path)).toEqual([`${CONSUMER}.${generation}`]);
       }
       using ring = openRing(path);
-      expect(ring.statistics().consumer.alive).toBe(false);
+      expect(ring.statistics().consumers[0].alive).toBe(false);
       const consumer = ring.consumer();
       expect(words('parked') & ASLEEP).toBe(0);
       expect(words('parked') >>> 2).toBe(parked >>> 2); // the episode stays: a writer may have rung it
@@ -162,7 +162,7 @@ describe('a slot is recovered before it is reused', () => {
       expect(bellsIn(scratch.path)).toEqual([`${CONSUMER}.${generation + 1}`]);
       const producer = ring.producer();
       producer.tryWrite('x');
-      expect(ring.statistics().producer.wakes).toBe(0); // nobody sleeps
+      expect(ring.statistics().producers[0].wakes).toBe(0); // nobody sleeps
       consumer.close();
       producer.close();
       expect(words('state')).toBe(0);
@@ -188,7 +188,7 @@ describe('a slot is recovered before it is reused', () => {
         () => dead.diagnosis(),
       );
       producer.tryWrite('rung for the dead');
-      expect(ring.statistics().producer.wakes).toBe(1);
+      expect(ring.statistics().producers[0].wakes).toBe(1);
       dead.kill();
       await dead.end();
     }

@@ -37,7 +37,7 @@ export async function playFile(stage: Stage, { path, bytes }: SourceFile): Promi
   const agreed = sent.sha256 === received.sha256 && sent.bytes === received.bytes;
   print(`process ${sender.pid} read      sha256 ${sent.sha256}`);
   print(`process ${receiver.pid} received  sha256 ${received.sha256}`);
-  const { refusals } = ring.statistics().producer;
+  const { refusals } = ring.statistics().producers[0];
   const rate = throughput(received.bytes, (received.endedAt - sent.startedAt) / 1000);
   print(`${rate} from read to checksum, in place at both ends; ring full ${refusals} times`);
   printVerdict(agreed, agreed ? 'both sums are equal' : 'the sums differ');

@@ -38,8 +38,8 @@ export const lifeCases: readonly Case[] = [
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       const holders = ring.statistics();
-      await refuses('ERR_MEMLANE_BUSY', (async () => ring.producer())(), 'producer', String(holders.producer.pid));
-      await refuses('ERR_MEMLANE_BUSY', (async () => ring.consumer())(), 'consumer', String(holders.consumer.pid));
+      await refuses('ERR_MEMLANE_BUSY', (async () => ring.producer())(), 'producer', String(holders.producers[0].pid));
+      await refuses('ERR_MEMLANE_BUSY', (async () => ring.consumer())(), 'consumer', String(holders.consumers[0].pid));
       // Who was refused has not disturbed the holders.
       await producer.tryWrite('x');
       deepStrictEqual(textsOf(await consumer.takeAll()), ['x']);
@@ -57,11 +57,11 @@ export const lifeCases: readonly Case[] = [
       await consumer.open();
       strictEqual(await producer.isPeerAlive(), true);
       strictEqual(await consumer.isPeerAlive(), true);
-      strictEqual(ring.statistics().producer.alive, true);
+      strictEqual(ring.statistics().producers[0].alive, true);
       await producer.close();
       strictEqual(await consumer.isPeerAlive(), false);
-      strictEqual(ring.statistics().producer.alive, false);
-      strictEqual(ring.statistics().consumer.alive, true);
+      strictEqual(ring.statistics().producers[0].alive, false);
+      strictEqual(ring.statistics().consumers[0].alive, true);
     },
   },
   {
@@ -96,7 +96,7 @@ export const lifeCases: readonly Case[] = [
       await refuses('ERR_MEMLANE_CLOSED', producer.open());
       await producer.closeRing();
       if (place === 'one thread') return; // it was this very ring
-      deepStrictEqual(ring.statistics().producer.alive, false);
+      deepStrictEqual(ring.statistics().producers[0].alive, false);
       strictEqual(ring.consumer().tryRead()?.data.toString(), 'kept');
     },
   },
@@ -158,17 +158,18 @@ export const lifeCases: readonly Case[] = [
     run: async ({ open, producer, consumer, ring }) => {
       const idle = { alive: false, pid: 0, messages: 0, bytes: 0, batches: 0, refusals: 0, parks: 0, wakes: 0 };
       deepStrictEqual(ring.statistics(), {
+        topology: 'spsc',
         capacityBytes: CAPACITY,
         backlogBytes: 0,
-        producer: { ...idle, highWaterBytes: 0 },
-        consumer: { ...idle, highWaterBytes: 0 },
+        producers: [{ ...idle, highWaterBytes: 0 }],
+        consumers: [{ ...idle, highWaterBytes: 0, name: undefined, backlogBytes: 0 }],
       });
       await open({ producer: 'event', consumer: 'event' });
-      const { pid: producerPid } = ring.statistics().producer;
-      const { pid: consumerPid } = ring.statistics().consumer;
+      const { pid: producerPid } = ring.statistics().producers[0];
+      const { pid: consumerPid } = ring.statistics().consumers[0];
 
       const waiting = consumer.wait();
-      await until(() => ring.statistics().consumer.parks === 1, 'the consumer sleeps');
+      await until(() => ring.statistics().consumers[0].parks === 1, 'the consumer sleeps');
       await producer.claim(5);
       await producer.claim(0);
       await producer.claim(16);
@@ -184,37 +185,44 @@ export const lifeCases: readonly Case[] = [
       strictEqual(await producer.tryWrite('x'), false);
       strictEqual(await producer.claim(100), -1);
       const room = producer.wait({ length: 100 });
-      await until(() => ring.statistics().producer.parks === 1, 'the producer sleeps');
+      await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
       strictEqual((await consumer.poll([0, 3])).count, 1); // 10 bytes; wakes the producer, though for too little
-      await until(() => ring.statistics().producer.parks === 2, 'the producer sleeps again');
+      await until(() => ring.statistics().producers[0].parks === 2, 'the producer sleeps again');
       strictEqual((await consumer.poll()).count, 1);
       await room;
 
       deepStrictEqual(ring.statistics(), {
+        topology: 'spsc',
         capacityBytes: CAPACITY,
         backlogBytes: 0,
-        producer: {
-          alive: true,
-          pid: producerPid,
-          messages: 4,
-          bytes: 5 + 0 + 10 + CAPACITY - 32,
-          batches: 3,
-          refusals: 2,
-          parks: 2,
-          wakes: 1,
-          highWaterBytes: CAPACITY,
-        },
-        consumer: {
-          alive: true,
-          pid: consumerPid,
-          messages: 4,
-          bytes: 5 + 0 + 10 + CAPACITY - 32,
-          batches: 3,
-          refusals: 0,
-          parks: 1,
-          wakes: 2,
-          highWaterBytes: CAPACITY,
-        },
+        producers: [
+          {
+            alive: true,
+            pid: producerPid,
+            messages: 4,
+            bytes: 5 + 0 + 10 + CAPACITY - 32,
+            batches: 3,
+            refusals: 2,
+            parks: 2,
+            wakes: 1,
+            highWaterBytes: CAPACITY,
+          },
+        ],
+        consumers: [
+          {
+            alive: true,
+            pid: consumerPid,
+            messages: 4,
+            bytes: 5 + 0 + 10 + CAPACITY - 32,
+            batches: 3,
+            refusals: 0,
+            parks: 1,
+            wakes: 2,
+            highWaterBytes: CAPACITY,
+            name: undefined,
+            backlogBytes: 0,
+          },
+        ],
       });
 
       // Successors go on counting, and COMMIT is an advance like any other.
@@ -224,9 +232,9 @@ export const lifeCases: readonly Case[] = [
       await producer.tryWrite('a');
       await producer.tryWrite('b');
       await consumer.poll([2, 0]);
-      const { messages, batches } = ring.statistics().consumer;
+      const { messages, batches } = ring.statistics().consumers[0];
       deepStrictEqual({ messages, batches }, { messages: 6, batches: 5 });
-      strictEqual(ring.statistics().producer.messages, 6);
+      strictEqual(ring.statistics().producers[0].messages, 6);
     },
   },
   {

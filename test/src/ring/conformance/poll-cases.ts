@@ -132,7 +132,7 @@ export const pollCases: readonly Case[] = [
       await open({ producer: 'event' });
       await producer.writeUntilFull(text(0, CAPACITY - 8));
       const room = producer.wait({ length: 1 });
-      await until(() => ring.statistics().producer.parks === 1, 'the producer sleeps');
+      await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
       strictEqual((await consumer.poll([Action.COMMIT])).count, 1);
       await room;
     },
@@ -151,7 +151,7 @@ export const pollCases: readonly Case[] = [
       strictEqual(count, 3);
       deepStrictEqual(textsOf(seen), texts(2, 4));
       strictEqual(ring.statistics().backlogBytes, 0);
-      strictEqual(ring.statistics().consumer.messages, 5);
+      strictEqual(ring.statistics().consumers[0].messages, 5);
     },
   },
   {

@@ -29,7 +29,10 @@ export const streamCases: readonly Case[] = PAIRS.map(([producing, consuming, bl
     try {
       const [count] = await Promise.all([consumer.verify(plan), producer.stream(plan)]);
       strictEqual(count, COUNT);
-      const { producer: wrote, consumer: read } = ring.statistics();
+      const {
+        producers: [wrote],
+        consumers: [read],
+      } = ring.statistics();
       strictEqual(wrote.messages, COUNT);
       strictEqual(read.messages, COUNT);
       strictEqual(read.bytes, wrote.bytes);

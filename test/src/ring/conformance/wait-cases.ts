@@ -26,7 +26,7 @@ const TIMEOUT_MS = 5;
 /** Lets the waiting end get as far as it will: to sleep, where its strategy sleeps. */
 async function settled(role: 'producer' | 'consumer', wait: WaitStrategy, { ring }: Bed): Promise<void> {
   if (wait !== 'spin' && wait !== 'yield')
-    await until(() => ring.statistics()[role].parks > 0, `the ${role} sleeps with ${wait}`);
+    await until(() => ring.statistics()[`${role}s`][0].parks > 0, `the ${role} sleeps with ${wait}`);
   else await new Promise((resolve) => setTimeout(resolve, 3));
 }
 
@@ -229,13 +229,13 @@ export const waitCases: readonly Case[] = [
       const { open, producer, consumer, ring } = bed;
       await open({ producer: 'adaptive', consumer: 'adaptive' });
       const waiting = consumer.wait();
-      await until(() => ring.statistics().consumer.parks > 0, 'the consumer sleeps');
+      await until(() => ring.statistics().consumers[0].parks > 0, 'the consumer sleeps');
       await refuses('ERR_MEMLANE_CONCURRENT', consumer.wait());
       await refuses('ERR_MEMLANE_CONCURRENT', consumer.waitSync(0));
       await producer.tryWrite(FILLER);
       await waiting;
       const room = producer.write('x');
-      await until(() => ring.statistics().producer.parks > 0, 'the producer sleeps');
+      await until(() => ring.statistics().producers[0].parks > 0, 'the producer sleeps');
       await refuses('ERR_MEMLANE_CONCURRENT', producer.wait());
       await refuses('ERR_MEMLANE_CONCURRENT', producer.waitSync(0));
       strictEqual((await consumer.takeAll(1)).length, 1);
@@ -276,16 +276,16 @@ export const waitCases: readonly Case[] = [
       const { open, producer, consumer, ring } = bed;
       await open({ producer: 'event', consumer: 'event' });
       const waiting = refuses('ERR_MEMLANE_CLOSED', consumer.wait());
-      await until(() => ring.statistics().consumer.parks === 1, 'the consumer sleeps');
+      await until(() => ring.statistics().consumers[0].parks === 1, 'the consumer sleeps');
       await consumer.unrefAndClose();
       await waiting;
-      strictEqual(ring.statistics().consumer.alive, false);
+      strictEqual(ring.statistics().consumers[0].alive, false);
       await producer.tryWrite(FILLER);
       const room = refuses('ERR_MEMLANE_CLOSED', producer.write('x'));
-      await until(() => ring.statistics().producer.parks === 1, 'the producer sleeps');
+      await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
       await producer.unrefAndClose();
       await room;
-      strictEqual(ring.statistics().producer.alive, false);
+      strictEqual(ring.statistics().producers[0].alive, false);
     },
   },
   {
@@ -293,7 +293,7 @@ export const waitCases: readonly Case[] = [
     run: async ({ open, producer, consumer, ring }) => {
       await open({ consumer: 'event' });
       const waiting = consumer.wait();
-      await until(() => ring.statistics().consumer.parks === 1, 'the consumer sleeps');
+      await until(() => ring.statistics().consumers[0].parks === 1, 'the consumer sleeps');
       for (let round = 0; round < 3; round++) {
         await producer.close();
         ok(await isPending(waiting));

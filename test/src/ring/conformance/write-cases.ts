@@ -106,7 +106,7 @@ export const writeCases: readonly Case[] = [
       await open({ producer: 'event' });
       await producer.write(BLOCKER);
       const waiting = producer.write('never', { key: 'turn' });
-      await until(() => ring.statistics().producer.parks === 1, 'the producer sleeps');
+      await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
       const rejected = refuses('ABORTED_BY_TEST', waiting);
       await producer.unrefAndAbort('turn');
       await rejected;

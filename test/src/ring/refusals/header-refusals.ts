@@ -21,8 +21,8 @@ import { type NamedError, newRing, type Refusal, refused, works } from './refusa
 
 /** Header fields that may hold anything, because nothing depends on them once the ring is made. */
 const FREE = new Set(['fileId', 'createdAtMs', 'epoch', 'startPosition', 'streamId']);
-/** A value that means another ring, but a sound one: an empty ring may as well have checksums. */
-const SOUND = new Set(['flags 01000000']);
+/** A value that means another ring, but a sound one: an empty ring may as well have checksums, or be one for many producers. */
+const SOUND = new Set(['flags 01000000', 'topology 02000000']);
 
 /** The code for each field that has one of its own; ERR_MEMLANE_CORRUPT with its name for the others. */
 const OWN_CODE: Readonly<Record<string, readonly string[]>> = {

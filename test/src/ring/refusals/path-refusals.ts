@@ -279,16 +279,16 @@ export const pathRefusals: readonly Refusal[] = [
       using ring = openRing(path, { access: 'read' });
       for (const write of [() => ring.producer(), () => ring.consumer(), () => ring.unlink()])
         refused('ERR_MEMLANE_READ_ONLY', write, 'readwrite');
-      strictEqual(ring.statistics().producer.alive, false);
+      strictEqual(ring.statistics().producers[0].alive, false);
       strictEqual(readdirSync(folder).length, 1);
       {
         using writer = openRing(path);
         writer.producer().tryWrite('x');
-        strictEqual(ring.statistics().producer.alive, true);
-        strictEqual(ring.statistics().consumer.alive, false);
+        strictEqual(ring.statistics().producers[0].alive, true);
+        strictEqual(ring.statistics().consumers[0].alive, false);
         strictEqual(ring.statistics().backlogBytes, 16);
       }
-      strictEqual(ring.statistics().producer.alive, false);
+      strictEqual(ring.statistics().producers[0].alive, false);
       refused('ERR_MEMLANE_READ_ONLY', () => attachRing(ring.descriptor()).producer());
     },
   },

@@ -13,7 +13,7 @@ const { f64 } = producer.view;
 
 // How many messages its predecessors have published. A message is counted after it has been published, so one who was
 // killed between the two leaves a number that is too low by a batch, and that batch comes twice. Never too high.
-let number = ring.statistics().producer.messages;
+let number = ring.statistics().producers[0].messages;
 
 while (number < Number(total)) {
   const offset = producer.tryClaim(MESSAGE_BYTES, Number(generation));

@@ -1,0 +1,187 @@
+import { memory, type SlotTable } from '@memlane/core';
+import { CURSOR, CURSOR_STATE_MASK, CursorState, LANE } from './lane-descriptor.ts';
+import { cursorBase, type LaneHealth, type LaneMemory } from './lane-memory.ts';
+import type { Position } from './position.ts';
+import * as positions from './position.ts';
+import { ALIGNMENT } from './record-descriptor.ts';
+import { keptBytes, type Retention } from './retention.ts';
+import { TailWriter } from './tail.ts';
+
+const { compareAndSet, load } = memory;
+const { advance, distance } = positions;
+const CONSUMED = CURSOR.fields.consumed.offset >> 2;
+const NOT_CONSUMED = CURSOR.fields.notConsumed.offset >> 2;
+const STATE = CURSOR.fields.state.offset >> 2;
+const FIRST_CURSOR = LANE.bytes >> 2;
+
+/** What keeps a writer from overwriting what is still needed. Looked at only when what was granted before is used up. */
+export interface Gate {
+  /**
+   * Position that no claim may pass, now that one wants to reach `end`.
+   *
+   * @throws ERR_MEMLANE_CORRUPT when a consumer has written a position that cannot be.
+   */
+  limit(published: Position, end: Position): Position;
+  /** Position before which everybody who counts has handled everything. */
+  consumed(published: Position): Position;
+  /** The same, as last looked at. */
+  readonly slowest: Position;
+}
+
+/** The gate of a lane with one cursor, which counts whether it has an owner now or not. */
+export class CursorGate implements Gate {
+  readonly #words: Int32Array;
+  readonly #cursor: number;
+  readonly #capacity: number;
+  readonly #checksums: boolean;
+  readonly #health: LaneHealth;
+  slowest: Position;
+
+  constructor({ words, base, capacityBytes, checksums = false }: LaneMemory, health: LaneHealth, consumed?: Position) {
+    this.#words = words;
+    this.#cursor = base + FIRST_CURSOR;
+    this.#capacity = capacityBytes;
+    this.#checksums = checksums;
+    this.#health = health;
+    this.slowest = consumed ?? (load(words, this.#cursor + CONSUMED) as Position);
+  }
+
+  limit(published: Position): Position {
+    return advance(this.consumed(published), this.#capacity);
+  }
+
+  consumed(published: Position): Position {
+    // pairs with: store in LaneReader.release. without it: the writer could overwrite what is still being read.
+    const consumed = load(this.#words, this.#cursor + CONSUMED) as Position;
+    if (this.#checksums && !this.#isConfirmed(consumed)) return this.slowest;
+    const backlog = distance(published, consumed);
+    if (backlog < 0 || backlog > this.#capacity || distance(consumed, this.slowest) < 0 || consumed % ALIGNMENT !== 0)
+      throw this.#health.lied('consumed', consumed);
+    this.slowest = consumed;
+    return consumed;
+  }
+
+  /** Whether the reader's position is believed: see lane-memory.ts. */
+  #isConfirmed(consumed: Position): boolean {
+    const inverse = load(this.#words, this.#cursor + NOT_CONSUMED);
+    this.#health.expectNoFault();
+    if (inverse === 0) throw this.#health.lied('notConsumed', inverse);
+    return inverse === ~consumed;
+  }
+}
+
+/** What a gate knows of the consumers of a ring: slot and retention of each. */
+export interface Consumers {
+  readonly table: SlotTable;
+  readonly firstSlot: number;
+  readonly count: number;
+  /** Bytes that a consumer may be behind before it is passed over; 0 for any number. */
+  readonly maxLagBytes: number;
+  /** What is kept for a consumer that is not attached. */
+  retentionOf(consumer: number): Retention;
+}
+
+/*
+ * The gate of a lane that everybody reads who cares to. It holds the writer for the slowest cursor that is present:
+ *
+ *   writer                                     joiner
+ *   moves the tail, as far as nobody is behind stores its cursor, then its state: present   (C)
+ *   looks at all cursors again         (D)     looks at the tail: has it passed the cursor? then anew from the tail
+ *
+ * Both have stored before they look, so either the writer sees the joiner or the joiner sees the tail. A writer goes by
+ * what the second look finds, which may be behind the tail: then a joiner was in time.
+ *
+ * Who holds it up and is dead is taken off, by CAS on the very state that was seen before it was found dead: a successor
+ * has another. One that is to be kept though its owner is gone (a named cursor) stays; one that is alive but too far behind
+ * is passed over, likewise, and is told so when it next looks at its state.
+ */
+
+/** The gate of a lane with any number of cursors that come and go. */
+export class CursorsGate implements Gate {
+  readonly #words: Int32Array;
+  readonly #base: number;
+  readonly #capacity: number;
+  readonly #health: LaneHealth;
+  readonly #consumers: Consumers;
+  readonly #tail: TailWriter;
+  slowest: Position;
+
+  constructor(lane: LaneMemory, health: LaneHealth, consumers: Consumers) {
+    this.#words = lane.words;
+    this.#base = lane.base;
+    this.#capacity = lane.capacityBytes;
+    this.#health = health;
+    this.#consumers = consumers;
+    this.#tail = new TailWriter(lane, health);
+    this.slowest = this.#tail.position;
+  }
+
+  limit(published: Position, end: Position): Position {
+    const needed = advance(end, -this.#capacity);
+    let slowest = this.consumed(published);
+    if (distance(needed, slowest) > 0 && this.#passOver(published, needed)) slowest = this.consumed(published);
+    const tail = this.#tail.makeRoom(end, slowest);
+    // pairs with: store in joinLane, (D). without it: the writer could overwrite what a newcomer has just begun to read.
+    const seen = this.consumed(published);
+    return advance(distance(tail, seen) > 0 ? seen : tail, this.#capacity);
+  }
+
+  consumed(published: Position): Position {
+    const { count } = this.#consumers;
+    let slowest = published;
+    for (let consumer = 0, at = this.#base + FIRST_CURSOR; consumer < count; consumer++, at += CURSOR.bytes >> 2) {
+      if ((load(this.#words, at + STATE) & CURSOR_STATE_MASK) !== CursorState.present) continue;
+      const consumed = load(this.#words, at + CONSUMED) as Position;
+      const backlog = distance(published, consumed);
+      // Further back than there is room: a joiner that has been overtaken, and is about to find out.
+      if (backlog > this.#capacity) continue;
+      if (backlog < 0 || consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', consumed);
+      if (distance(slowest, consumed) > 0) slowest = consumed;
+    }
+    this.slowest = slowest;
+    return slowest;
+  }
+
+  /** Takes those off who are before `needed` and need not be waited for; returns whether there were any. */
+  #passOver(published: Position, needed: Position): boolean {
+    const { table, firstSlot, count, maxLagBytes } = this.#consumers;
+    let changed = false;
+    for (let consumer = 0; consumer < count; consumer++) {
+      const at = cursorBase(this.#base, consumer);
+      const state = load(this.#words, at + STATE);
+      const consumed = load(this.#words, at + CONSUMED) as Position;
+      if ((state & CURSOR_STATE_MASK) !== CursorState.present || distance(needed, consumed) <= 0) continue;
+      const isAlive = table.isAlive(firstSlot + consumer);
+      const keptFor = isAlive
+        ? maxLagBytes || Number.POSITIVE_INFINITY
+        : keptBytes(this.#consumers.retentionOf(consumer));
+      if (distance(published, consumed) <= keptFor && keptFor > 0) continue;
+      const now = isAlive || keptFor > 0 ? CursorState.passedOver : CursorState.absent;
+      if (compareAndSet(this.#words, at + STATE, state, (state & ~CURSOR_STATE_MASK) | now)) changed = true;
+    }
+    return changed;
+  }
+}
+
+/** The gate of a lane that overwrites what has not been read: it never keeps anybody waiting. */
+export class OpenGate implements Gate {
+  readonly #capacity: number;
+  readonly #tail: TailWriter;
+  slowest: Position;
+
+  constructor(lane: LaneMemory, health: LaneHealth) {
+    this.#capacity = lane.capacityBytes;
+    this.#tail = new TailWriter(lane, health);
+    this.slowest = this.#tail.position;
+  }
+
+  limit(published: Position, end: Position): Position {
+    this.slowest = published;
+    // Not beyond what is published: claims that are not committed are nobody's to overwrite.
+    return advance(this.#tail.makeRoom(end, published), this.#capacity);
+  }
+
+  consumed(published: Position): Position {
+    return published;
+  }
+}

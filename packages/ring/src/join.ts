@@ -14,7 +14,7 @@ const NOT_CONSUMED = CURSOR.fields.notConsumed.offset >> 2;
 const STATE = CURSOR.fields.state.offset >> 2;
 
 /** Where a consumer begins that comes late: at the oldest message still there, at what comes from now on, or where its name left off. */
-export type StartingPoint = 'oldest' | 'now' | 'cursor';
+type StartingPoint = 'oldest' | 'now' | 'cursor';
 
 /** A cursor that has been taken. */
 export interface Joined {
@@ -29,7 +29,7 @@ export interface Joined {
  * Takes a cursor of a lane that everybody reads who cares to; see gate.ts. By whoever holds the lock of the consumer's slot,
  * so it has no other owner; the producer may pass it over at any time.
  */
-export function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Joined {
+function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Joined {
   const { words } = lane;
   const cursor = cursorBase(lane.base, consumer);
   const tail = new TailReader(lane, new LaneHealth(lane.faults));

@@ -31,8 +31,8 @@ export interface Place {
   readonly participant: Participant;
 }
 
-export const PRODUCER_SLOT = 0;
-export const CONSUMER_SLOT = 1;
+const PRODUCER_SLOT = 0;
+const CONSUMER_SLOT = 1;
 
 /** Errors of a file that may be replaced while it is being looked at: look again later. */
 const TRANSIENT: readonly string[] = [

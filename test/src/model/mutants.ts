@@ -149,7 +149,10 @@ export const mutants: readonly Mutant[] = [
     name: 'slot made visible before it is locked',
     module: PARTICIPANTS,
     edits: [
-      { from: 'own.expectLinked();\n', to: 'own.expectLinked();\n const early = this.#enter(slots[0], role, own);\n' },
+      {
+        from: 'const slots = choose();\n',
+        to: 'const slots = choose();\n const early = this.#enter(slots[0], role, own);\n',
+      },
       { from: 'return this.#enter(slot, role, own);', to: 'return early;' },
     ],
     scenario: 'rivals for a slot',

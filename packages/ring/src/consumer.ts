@@ -6,7 +6,7 @@ import { type Joined, leaveLane } from './join.ts';
 import { LaneEndpoint } from './lane-endpoint.ts';
 import { LaneGroup } from './lane-group.ts';
 import { cursorBase, LaneHealth, type LaneMemory } from './lane-memory.ts';
-import { Action, type Handler, LaneReader } from './lane-reader.ts';
+import { Action, type Draft, type Handler, LaneReader } from './lane-reader.ts';
 import type { Lanes } from './lanes.ts';
 import type { Position } from './position.ts';
 import { lossOf, type Place } from './recovery.ts';
@@ -47,6 +47,8 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   readonly #table: SlotTable;
   readonly #consumer: number;
   readonly #joined: readonly Joined[] | undefined;
+  /** The draft, which all lanes share. */
+  readonly #shared: Draft | undefined;
   readonly #options: ConsumerOptions;
   readonly #releaseBytes: number;
   /** Messages that this consumer has lost; see {@link ConsumerOptions.onLoss}. */
@@ -77,6 +79,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     this.#table = table;
     this.#consumer = place.participant.slot - producers;
     this.#joined = place.joined;
+    this.#shared = this.draft && { view: this.draft, reader: undefined };
     this.#options = options;
     this.#lane = this.closingOnFailure(() =>
       hasManyProducers(lanes.facts.topology)
@@ -100,7 +103,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     return new LaneReader(memory, {
       cursor: this.#consumer,
       start: joined?.start,
-      draft: this.draft,
+      draft: this.#shared,
       standing: joined && this.#standing(memory, joined.state),
     });
   }

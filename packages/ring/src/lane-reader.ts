@@ -38,6 +38,16 @@ const { ABORT, BREAK, COMMIT } = Action;
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one
 export type Handler = (view: RecordView, offset: number, length: number, type: number) => Action | void;
 
+/** Private memory, mirrored like the data, which the readers of one consumer share. */
+export interface Draft {
+  readonly view: RecordView;
+  /** Whose records are in it. */
+  reader: LaneReader | undefined;
+}
+
+/** Bytes that are copied at once: one look at whether they were overwritten meanwhile is enough for all of them. */
+const STRETCH_BYTES = 16_384;
+
 /** How a reader reads. */
 export interface ReaderOptions {
   /** Which of the lane's cursors is its. Default 0. */
@@ -45,10 +55,10 @@ export interface ReaderOptions {
   /** Where it begins. Default: where its cursor is. */
   readonly start?: Milestone | undefined;
   /**
-   * Private memory, mirrored like the data: each record is copied into it, and checked there, before it is handled, so that
-   * what is handled has been checked. Default: records are handled in place.
+   * Where records are copied to, and checked, before they are handled: so what is handled has been checked. Default: they are
+   * handled in place.
    */
-  readonly draft?: RecordView | undefined;
+  readonly draft?: Draft | undefined;
   /** For a lane whose records may be overwritten before they are read; needs a draft. */
   readonly standing?: Standing | undefined;
 }
@@ -59,7 +69,7 @@ export class LaneReader {
   #base: number;
   /** Index of the first word of its cursor. */
   #cursor: number;
-  #i32: Int32Array;
+  /** The data, where records are copied from. */
   #u8: Uint8Array;
   #health: LaneHealth;
   /** What records are handled from. */
@@ -68,10 +78,10 @@ export class LaneReader {
   readonly #mask: number;
   readonly #checksums: boolean;
   readonly #trailerBytes: number;
-  readonly #draft: RecordView | undefined;
+  readonly #draft: Draft | undefined;
   readonly #standing: Standing | undefined;
-  /** Whether each record is to be looked at closer before it is handled. */
-  readonly #careful: boolean;
+  /** Position up to which records have been copied into the draft, and found to be what was there. */
+  #copied: Position;
   /** End of the last record that has been handled. */
   #position: Position;
   /** What the shared word says. */
@@ -99,23 +109,22 @@ export class LaneReader {
     this.#words = words;
     this.#base = base;
     this.#cursor = cursorBase(base, cursor);
-    this.#i32 = view.i32;
     this.#u8 = view.u8;
     this.#health = new LaneHealth(memory.faults);
-    this.#view = draft ?? view;
+    this.#view = draft?.view ?? view;
     this.#capacity = capacityBytes;
     this.#mask = capacityBytes - 1;
     this.#checksums = checksums;
     this.#trailerBytes = checksums ? CHECKSUM_BYTES : 0;
     this.#draft = draft;
     this.#standing = standing;
-    this.#careful = checksums || standing !== undefined;
     this.#records = start?.records ?? 0;
     this.#recordsBefore = this.#records;
     this.#consumed = start?.position ?? (load(words, this.#cursor + CONSUMED) as Position);
     if (this.#consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', this.#consumed);
     this.#position = this.#consumed;
     this.#published = this.#consumed;
+    this.#copied = this.#consumed;
     // A predecessor may have died between the two.
     if (checksums) store(words, this.#cursor + NOT_CONSUMED, ~this.#consumed);
   }
@@ -135,11 +144,11 @@ export class LaneReader {
     this.#words = words;
     this.#base = base;
     this.#cursor = cursor;
-    this.#i32 = view.i32;
     this.#u8 = view.u8;
     this.#health = health;
-    this.#view = this.#draft ?? view;
+    this.#view = this.#draft?.view ?? view;
     this.#published = position;
+    this.#copied = position;
     this.#consumed = consumed;
   }
 
@@ -175,26 +184,23 @@ export class LaneReader {
     let position = this.#position;
     let published = this.#published;
     const view = this.#view;
-    const types = view.i32;
-    const i32 = this.#i32;
+    const i32 = view.i32;
     const mask = this.#mask;
-    const careful = this.#careful;
+    const draft = this.#draft;
     const trailerBytes = this.#trailerBytes;
     this.stopped = false;
     let count = 0;
     while (position !== published && count < limit) {
-      const index = indexOf(position, mask);
-      const length = ~i32[index >> 2];
-      const end = advance(position, recordBytes(length, trailerBytes));
-      if (
-        (length >>> 0 > this.#capacity || distance(published, end) < 0 || careful) &&
-        !this.#admit(position, length)
-      ) {
+      if (draft !== undefined && !this.#copy(draft, STRETCH_BYTES)) {
         position = this.#position;
         published = this.#published;
         continue;
       }
-      const action = handler(view, index + HEADER_BYTES, length, types[(index >> 2) + TYPE]);
+      const index = indexOf(position, mask);
+      const length = ~i32[index >> 2];
+      const end = advance(position, recordBytes(length, trailerBytes));
+      if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw this.#health.lied('length', length);
+      const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
       if (action === ABORT || this.#closed) {
         this.stopped = true;
         break;
@@ -219,9 +225,12 @@ export class LaneReader {
   peek(): number {
     for (;;) {
       if (this.#position === this.#published && !this.#refresh()) return -1;
+      if (this.#draft !== undefined && !this.#copy(this.#draft, HEADER_BYTES)) continue;
       const index = indexOf(this.#position, this.#mask);
-      const length = ~this.#i32[index >> 2];
-      if (!this.#admit(this.#position, length)) continue;
+      const length = ~this.#view.i32[index >> 2];
+      const end = advance(this.#position, recordBytes(length, this.#trailerBytes));
+      if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0)
+        throw this.#health.lied('length', length);
       this.peekedLength = length;
       return index + HEADER_BYTES;
     }
@@ -310,29 +319,37 @@ export class LaneReader {
   }
 
   /**
-   * Looks closer at the record at its position before it is believed: copies it into the draft, where there is one, and
-   * compares its checksum. Returns false when it was overwritten meanwhile: then the reader is somewhere else.
+   * Has the next record in the draft, complete and checked; with it, up to `stretch` bytes of what comes next. Returns false
+   * when it was overwritten meanwhile: then the reader is somewhere else.
    *
    * @throws ERR_MEMLANE_CORRUPT for a length that cannot be, or a checksum that is wrong.
    */
-  #admit(position: Position, length: number): boolean {
-    const end = advance(position, recordBytes(length, this.#trailerBytes));
-    const isSane = length >>> 0 <= this.#capacity && distance(this.#published, end) >= 0;
+  #copy(draft: Draft, stretch: number): boolean {
+    const position = this.#position;
     const index = indexOf(position, this.#mask);
-    const { u8, i32 } = this.#view;
-    if (isSane && this.#draft !== undefined) {
-      // The header as it was believed: in the file somebody may have changed it since.
-      u8.set(this.#u8.subarray(index, index + distance(end, position)), index);
-      i32[index >> 2] = ~length;
-    }
-    if (this.#isOvertaken(position)) return false;
-    if (!isSane) throw this.#health.lied('length', length);
-    if (!this.#careful) return true;
-    if (this.#checksums) {
-      const checksum = i32[checksumWord(index, length)];
-      if (checksum !== checksumOf(u8, index, length, position)) throw this.#health.lied('checksum', checksum);
-    }
+    if (draft.reader !== this) this.#copied = position;
+    draft.reader = this;
+    if (distance(this.#copied, position) < HEADER_BYTES && !this.#copyTo(draft, advance(position, stretch)))
+      return false;
+    const length = ~draft.view.i32[index >> 2];
+    const end = advance(position, recordBytes(length, this.#trailerBytes));
+    if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0) throw this.#health.lied('length', length);
+    if (distance(this.#copied, end) < 0 && !this.#copyTo(draft, end)) return false;
+    if (!this.#checksums) return true;
+    const checksum = draft.view.i32[checksumWord(index, length)];
+    if (checksum !== checksumOf(draft.view.u8, index, length, position)) throw this.#health.lied('checksum', checksum);
     this.#health.expectNoFault();
+    return true;
+  }
+
+  /** Copies what has not been copied yet, up to a position; returns whether it is what was there. */
+  #copyTo(draft: Draft, wanted: Position): boolean {
+    const end = distance(this.#published, wanted) < 0 ? this.#published : wanted;
+    const from = distance(this.#copied, this.#position) < 0 ? this.#position : this.#copied;
+    const index = indexOf(from, this.#mask);
+    draft.view.u8.set(this.#u8.subarray(index, index + distance(end, from)), index);
+    if (this.#isOvertaken(from)) return false;
+    this.#copied = end;
     return true;
   }
 
@@ -347,6 +364,7 @@ export class LaneReader {
     this.#position = resumed.position;
     this.#recordsBefore = (this.#recordsBefore + resumed.records - this.#records) | 0; // what is lost is not read
     this.#records = resumed.records;
+    this.#copied = resumed.position;
     this.#published = load(this.#words, this.#base + PUBLISHED) as Position;
     return true;
   }

@@ -60,10 +60,12 @@ function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Join
 export function joinRing(lanes: Lanes, consumer: number, options: ConsumerOptions): Joined[] {
   const { from = 'now', name, retain = 'everything' } = options;
   const goesOn = name !== undefined && lanes.names?.nameOf(consumer) === name;
-  if (name !== undefined) lanes.names?.set(consumer, name, lanes.facts.overwrite ? 'nothing' : retain);
-  return Array.from({ length: lanes.facts.producers }, (_, lane) =>
+  const joined = Array.from({ length: lanes.facts.producers }, (_, lane) =>
     joinLane(lanes.isReserved(lane) ? lanes.at(lane) : lanes.headOf(lane), consumer, goesOn ? 'cursor' : from),
   );
+  // Last: a name whose cursors were never taken would have its next owner begin anywhere.
+  if (name !== undefined) lanes.names?.set(consumer, name, lanes.facts.overwrite ? 'nothing' : retain);
+  return joined;
 }
 
 /** Takes a cursor off, whoever it was: producers do not wait for it any more. */

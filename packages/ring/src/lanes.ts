@@ -126,6 +126,12 @@ export class Lanes {
     return load(this.words, this.geometry.changesOffset >> 2);
   }
 
+  /** @throws ERR_MEMLANE_TRUNCATED and the like, when what is mapped of the file is not all there. */
+  verify(): void {
+    this.#region.verify();
+    for (const region of this.#regions) region.verify();
+  }
+
   close(): void {
     for (const region of this.#regions) region.close();
     this.#region.close();

@@ -46,7 +46,7 @@ const TRANSIENT: readonly string[] = [
 /** What is wrong with the file, if it is cut or its head is not what it was. A few system calls. */
 export function lossOf({ ring: { region, lanes }, participant }: Place): unknown {
   try {
-    region.verify();
+    lanes.verify();
   } catch (error) {
     return error;
   }

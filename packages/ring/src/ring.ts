@@ -278,7 +278,7 @@ export class Ring implements Disposable {
   statistics(): RingStatistics {
     const ring = this.#open();
     const statistics = statisticsOf(ring);
-    ring.region.verify(); // last: pages that are gone have been read as zeros
+    ring.lanes.verify(); // last: pages that are gone have been read as zeros
     return statistics;
   }
 

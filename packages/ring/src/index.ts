@@ -2,6 +2,21 @@ export { Consumer, type Message } from './consumer.ts';
 export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export { Action, FULL, type Handler, type RecordView } from './lane.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';
+export {
+  attachLatestValue,
+  type CreateLatestValueOptions,
+  createAnonymousLatestValue,
+  createLatestValue,
+  LatestValue,
+  type LatestValueDescriptor,
+  type LatestValueStatistics,
+  openLatestValue,
+  openOrCreateLatestValue,
+  removeLatestValue,
+} from './latest-value.ts';
+export type { LatestValueShape } from './latest-value-file.ts';
+export type { ChangeOptions, LatestReader, VersionedValue } from './latest-value-reader.ts';
+export type { LatestWriter } from './latest-value-writer.ts';
 export { Producer, type WriteOptions } from './producer.ts';
 export {
   attachRing,
@@ -18,3 +33,4 @@ export {
   removeRing,
 } from './ring.ts';
 export type { RingShape } from './ring-file.ts';
+export type { CreateOptions, OpenOptions } from './shared-structure.ts';

@@ -1,4 +1,19 @@
 export { Consumer, type Message } from './consumer.ts';
+export {
+  attachCounters,
+  type CounterOptions,
+  Counters,
+  type CountersDescriptor,
+  type CreateCountersOptions,
+  createAnonymousCounters,
+  createCounters,
+  openCounters,
+  openOrCreateCounters,
+  removeCounters,
+} from './counters.ts';
+export type { CountersShape } from './counters-file.ts';
+export type { Counter, Gauge } from './counters-handle.ts';
+export type { CounterEntry } from './counters-records.ts';
 export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export { Action, FULL, type Handler, type RecordView } from './lane.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';

@@ -63,6 +63,9 @@ export function compareAndSet(_words: Int32Array, index: number, expected: numbe
   return swapped === 1;
 }
 
+/** Every step is in one order anyway: what a fence is for cannot be seen here. */
+export function fence(): void {}
+
 export function pause(): void {}
 
 /** Ends when there is a reason to try again: the lock that could not be had last is free. */

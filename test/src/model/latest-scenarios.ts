@@ -125,8 +125,8 @@ export const scenarios: Readonly<Record<(typeof LATEST_SCENARIOS)[number] & Cell
     scenario(plan(4, 2, 2 ** 31 - 2), { reader: () => readTimes(plan(4, 2, 2 ** 31 - 2), 2) }),
   'values in four buffers': () => scenario(plan(7, 4), { reader: () => readTimes(plan(7, 4), 2) }),
   'writer killed and succeeded': () => scenario(plan(3), { reader: () => readTimes(plan(3), 2), mortal: true }),
-  'a reader that sleeps': () => scenario(plan(3), { reader: () => follow(plan(3), 'thread') }),
-  'a reader that sleeps in the event loop': () => scenario(plan(3), { reader: () => follow(plan(3), 'event loop') }),
+  'a reader that sleeps': () => scenario(plan(2), { reader: () => follow(plan(2), 'thread') }),
+  'a reader that sleeps in the event loop': () => scenario(plan(2), { reader: () => follow(plan(2), 'event loop') }),
   'a reader that sleeps, and its writer killed': () =>
     scenario(plan(1), { reader: () => follow(plan(1), 'thread'), mortal: true }),
   'a reader that sleeps in the event loop, and its writer killed': () =>

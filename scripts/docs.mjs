@@ -53,6 +53,30 @@ const control = table(
     [CONTROL.ACKNOWLEDGEMENTS_OFFSET, `${CONTROL.MEMBERS} acknowledgements, one a slot`],
   ],
 );
+const latest = layout.latestValueGeometry(1024, 4, 16);
+const latestValue = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'latestValueHeader'],
+    [latest.slotsOffset, 'slot 0, the writer'],
+    [latest.slotsOffset + SLOT.bytes, 'slots 1 to 16, readers that wait'],
+    [latest.sleepersOffset, 'mask of sleepers: bit s modulo 32 of word s / 32 is that of slot s'],
+    [latest.wordsOffset, 'latestValue'],
+    [latest.buffersOffset, `4 buffers of ${latest.bufferBytes} bytes, each a value header and the value`],
+  ],
+);
+const { slotsOffset: participantsOffset, countersOffset, cellsOffset, rowBytes } = layout.countersGeometry(256, 64);
+const counters = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'countersHeader'],
+    [participantsOffset, '64 slots'],
+    [countersOffset, '256 counters'],
+    [cellsOffset, `64 rows of ${rowBytes} bytes, one a slot, each of 256 cells, one a counter`],
+  ],
+);
 const hex = (number) => `\`0x${number.toString(16).padStart(8, '0')}\``;
 
 const parts = {
@@ -62,6 +86,14 @@ const parts = {
     control,
     'control signature': hex(CONTROL.SIGNATURE),
     'control structures': [RESIZE, ACKNOWLEDGEMENT].map(structure).join('\n\n'),
+    'latest value': latestValue,
+    'latest value signature': hex(layout.LATEST_VALUE_SIGNATURE),
+    'latest value structures': [layout.LATEST_VALUE_HEADER, layout.LATEST_VALUE, layout.VALUE]
+      .map(structure)
+      .join('\n\n'),
+    counters,
+    'counters signature': hex(layout.COUNTERS_SIGNATURE),
+    'counters structures': [layout.COUNTERS_HEADER, layout.COUNTER, layout.CELL].map(structure).join('\n\n'),
     structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.LANE, layout.CURSOR, layout.RECORD]
       .map(structure)
       .join('\n\n'),

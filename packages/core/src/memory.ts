@@ -38,15 +38,21 @@ export function compareAndSet(words: Int32Array, index: number, expected: number
   return Atomics.compareExchange(words, index, expected, value) === expected;
 }
 
-const ownWord = new Int32Array(new SharedArrayBuffer(4));
+/** A word of this thread's own, on a line of its own. */
+const fenceWords = new Int32Array(new SharedArrayBuffer(256));
+const FENCE_WORD = 32;
 
 /**
- * A full fence: no access of this thread, plain ones included, moves across it. A store of a position keeps what is before it
- * before it, but lets plain accesses that follow pass; a load, the other way round. Not so the two one after the other.
+ * A full fence: every access before it, plain ones included, is over before any access after it begins. For the pairs in
+ * which a plain access stands between two synchronizing ones: a store in Atomics holds back only what comes before it, a
+ * load only what comes after it, so what follows the store may still pass it (on arm64 it does).
+ *
+ * A store followed by a load, not one exchange: an exchange is ordered with what precedes by its store and with what follows
+ * by its load, and on arm64 a later load may come between the two.
  */
 export function fence(): void {
-  Atomics.store(ownWord, 0, 0);
-  Atomics.load(ownWord, 0);
+  Atomics.store(fenceWords, FENCE_WORD, 0);
+  Atomics.load(fenceWords, FENCE_WORD);
 }
 
 /** The processor's own hint, where the engine has it (V8 13.3, Node 24 and later). */

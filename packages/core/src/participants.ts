@@ -93,16 +93,18 @@ export class SlotTable {
   /**
    * Takes whichever slot is free, of all or of some.
    *
-   * @param choose which; called when nobody else attaches.
+   * @param among which; as a function called when nobody else attaches.
    * @param busy what the error says when none of them is free.
    * @throws ERR_MEMLANE_BUSY when none is; as {@link take}.
    */
   takeAny(
     role: number,
     recover: (slot: number) => void,
-    choose: () => readonly number[] = () => Array.from({ length: this.slotCount }, (_, slot) => slot),
+    among: SlotRow | (() => readonly number[]) = { first: 0, count: this.slotCount },
     busy = 'All places are taken',
   ): Participant {
+    const choose = (): readonly number[] =>
+      typeof among === 'function' ? among() : Array.from({ length: among.count }, (_, index) => among.first + index);
     return this.#takeOneOf(choose, role, busy, recover);
   }
 

@@ -17,7 +17,8 @@ export const ERROR_CODES = {
     remedy: 'Pass a value inside the limits that the message names.',
   },
   ERR_MEMLANE_BUSY: {
-    meaning: 'The place in the file (a producer, a consumer, the attach lock) is held by somebody who is alive.',
+    meaning:
+      'The place in the file (of a producer, a consumer, a writer, a counter; the attach lock) is held by somebody who is alive.',
     remedy: 'Close the other one first, or attach to another ring; a dead holder never causes this.',
   },
   ERR_MEMLANE_CLOSED: {
@@ -47,7 +48,8 @@ export const ERROR_CODES = {
   },
   ERR_MEMLANE_EXISTS: {
     meaning: 'The name is taken by another file.',
-    remedy: 'Open it instead (openRing, openOrCreateRing), remove it (removeRing), or choose another name.',
+    remedy:
+      'Open it instead (openRing, openOrCreateRing and the like), remove it (removeRing), or choose another name.',
   },
   ERR_MEMLANE_IO: {
     meaning:

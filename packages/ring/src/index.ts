@@ -1,10 +1,40 @@
 export { Consumer, type Message } from './consumer.ts';
 export type { ConsumerOptions } from './consumer-options.ts';
+export {
+  attachCounters,
+  type CounterOptions,
+  Counters,
+  type CountersDescriptor,
+  type CreateCountersOptions,
+  createAnonymousCounters,
+  createCounters,
+  openCounters,
+  openOrCreateCounters,
+  removeCounters,
+} from './counters.ts';
+export type { CountersShape } from './counters-file.ts';
+export type { Counter, Gauge } from './counters-handle.ts';
+export type { CounterEntry } from './counters-records.ts';
 export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';
 export type { RecordView } from './lane-memory.ts';
 export { Action, type Handler } from './lane-reader.ts';
 export { FULL } from './lane-writer.ts';
+export {
+  attachLatestValue,
+  type CreateLatestValueOptions,
+  createAnonymousLatestValue,
+  createLatestValue,
+  LatestValue,
+  type LatestValueDescriptor,
+  type LatestValueStatistics,
+  openLatestValue,
+  openOrCreateLatestValue,
+  removeLatestValue,
+} from './latest-value.ts';
+export type { LatestValueShape } from './latest-value-file.ts';
+export type { ChangeOptions, LatestReader, VersionedValue } from './latest-value-reader.ts';
+export type { LatestWriter } from './latest-value-writer.ts';
 export { Producer, type WriteOptions } from './producer.ts';
 export type { Retention } from './retention.ts';
 export {
@@ -22,4 +52,5 @@ export {
 export type { Topology } from './ring-descriptor.ts';
 export type { RingShape } from './ring-file.ts';
 export type { ConsumerStatistics, EndpointStatistics, RingStatistics } from './ring-statistics.ts';
+export type { CreateOptions, OpenOptions } from './shared-structure.ts';
 export type { Loss } from './standing.ts';

@@ -214,7 +214,7 @@ export class Ring implements Disposable {
       return table.takeAny(
         Role.producer,
         (slot) => lanes.open(slot),
-        () => range(0, producers),
+        { first: 0, count: producers },
         "All producers' places are taken",
       );
     };
@@ -349,8 +349,4 @@ export class Ring implements Disposable {
       throw error;
     }
   }
-}
-
-function range(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => first + index);
 }

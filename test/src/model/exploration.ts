@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '../support/program.ts';
+import type { CellScenarioName } from './cell-names.ts';
 import type { Exploration, Reductions } from './explorer.ts';
 import type { ScenarioName } from './names.ts';
 
@@ -11,7 +12,7 @@ const PATIENCE_MS = process.env.MEMLANE_MODEL_BOUND === undefined ? 300_000 : 24
 
 /** Explores a scenario in a process of its own, in which the module hooks are at work. */
 export async function exploration(
-  scenario: ScenarioName,
+  scenario: ScenarioName | CellScenarioName,
   reductions: Reductions = {},
   mutant?: string,
 ): Promise<Result> {

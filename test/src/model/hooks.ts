@@ -1,4 +1,5 @@
-import { mutants } from './mutants.ts';
+import { cellMutants } from './cell-mutants.ts';
+import { type Mutant, mutants } from './mutants.ts';
 
 /*
  * The seam of the explorer: core's module of memory operations and its bells are replaced by the explorer's, and one text
@@ -10,7 +11,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/core/dist/doorbell.js': new URL('./doorbell.js', import.meta.url).href,
 };
 
-const mutant = mutants.find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
+const mutant = [...mutants, ...cellMutants].find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 
 interface Resolved {
@@ -50,7 +51,7 @@ function publicNames(source: string, module: string): string {
 }
 
 function mutate(source: string): string {
-  const { name, edits } = mutant as (typeof mutants)[number];
+  const { name, edits } = mutant as Mutant;
   return edits.reduce((text, { from, to }) => {
     const parts = text.split(from);
     if (parts.length !== 2) throw new Error(`Mutant '${name}' fits ${parts.length - 1} places instead of one: ${from}`);

@@ -79,7 +79,7 @@ export function clearBits(_words: Int32Array, index: number, bits: number): void
   });
 }
 
-/** The explorer is sequentially consistent: there is nothing to keep apart. */
+/** Every step is in one order anyway: what a fence is for cannot be seen here. */
 export function fence(): void {}
 
 export function pause(): void {}

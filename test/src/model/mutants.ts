@@ -1,3 +1,4 @@
+import type { CellScenarioName } from './cell-names.ts';
 import type { ScenarioName } from './names.ts';
 
 /*
@@ -10,7 +11,7 @@ export interface Mutant {
   readonly module: string;
   readonly edits: readonly { readonly from: string; readonly to: string }[];
   /** The scenario that has to find it, and how its message begins. */
-  readonly scenario: ScenarioName;
+  readonly scenario: ScenarioName | CellScenarioName;
   readonly finding: RegExp;
 }
 

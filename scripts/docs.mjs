@@ -26,7 +26,7 @@ const structure = ({ name, bytes, fields }) =>
   )}`;
 
 const { slotsOffset, changesOffset, lanesOffset, laneBytes, dataOffset } = layout.ringGeometry(
-  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096 },
+  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096, maxLevel: 0 },
   4096,
 );
 const spscRing = table(

@@ -98,13 +98,15 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
 
   /** Makes the reader of a lane. */
   #open(lane: number): LaneReader {
-    const memory = this.#lanes.at(lane);
     const joined = this.#joined?.[lane];
+    const memory =
+      joined === undefined ? this.#lanes.holding(lane, this.#lanes.consumedOf(lane)) : this.#lanes.at(lane);
     return new LaneReader(memory, {
       cursor: this.#consumer,
       start: joined?.start,
       draft: this.#shared,
       standing: joined && this.#standing(memory, joined.state),
+      next: this.#lanes.facts.maxLevel === 0 ? undefined : (begin) => this.#lanes.beginningAt(lane, begin),
     });
   }
 

@@ -33,21 +33,30 @@ export class CursorGate implements Gate {
   readonly #words: Int32Array;
   readonly #cursor: number;
   readonly #capacity: number;
+  readonly #most: number;
+  readonly #begin: Position | undefined;
   readonly #checksums: boolean;
   readonly #health: LaneHealth;
   slowest: Position;
 
-  constructor({ words, base, capacityBytes, checksums = false }: LaneMemory, health: LaneHealth, consumed?: Position) {
+  constructor(lane: LaneMemory, health: LaneHealth, consumed?: Position) {
+    const { words, base, capacityBytes, checksums = false, markBytes = 0, mostBytes = capacityBytes, begin } = lane;
     this.#words = words;
     this.#cursor = base + FIRST_CURSOR;
-    this.#capacity = capacityBytes;
+    this.#capacity = capacityBytes - markBytes;
+    this.#most = mostBytes;
+    this.#begin = begin;
     this.#checksums = checksums;
     this.#health = health;
     this.slowest = consumed ?? (load(words, this.#cursor + CONSUMED) as Position);
   }
 
   limit(published: Position): Position {
-    return advance(this.consumed(published), this.#capacity);
+    const consumed = this.consumed(published);
+    const begin = this.#begin;
+    // What is still unread in the segment before takes no room in this one.
+    const from = begin !== undefined && distance(begin, consumed) > 0 ? begin : consumed;
+    return advance(from, this.#capacity);
   }
 
   consumed(published: Position): Position {
@@ -55,7 +64,7 @@ export class CursorGate implements Gate {
     const consumed = load(this.#words, this.#cursor + CONSUMED) as Position;
     if (this.#checksums && !this.#isConfirmed(consumed)) return this.slowest;
     const backlog = distance(published, consumed);
-    if (backlog < 0 || backlog > this.#capacity || distance(consumed, this.slowest) < 0 || consumed % ALIGNMENT !== 0)
+    if (backlog < 0 || backlog > this.#most || distance(consumed, this.slowest) < 0 || consumed % ALIGNMENT !== 0)
       throw this.#health.lied('consumed', consumed);
     this.slowest = consumed;
     return consumed;

@@ -6,7 +6,8 @@
  *        0               4               8              12
  *    0  | published     | tail          | notPublished  | turn          |
  *   16  | tail0         | records0      | tail1         | records1      |
- *  128  | ended         | reserved      |               |               |
+ *  128  | ended         | reserved      | segment       | begin0        |
+ *  144  | level0        | begin1        | level1        |               |
  *  256
  * ```
  */
@@ -32,6 +33,19 @@ export const LANE = {
       offset: 132,
       meaning: '1 while the pages of the data are reserved; whoever has the lock of the producer slot',
     },
+    segment: {
+      type: 'i32',
+      offset: 136,
+      meaning: 'its lowest bit says which of the two segments is the newer; producer',
+    },
+    begin0: { type: 'i32', offset: 140, meaning: 'position at which that segment begins; producer' },
+    level0: {
+      type: 'i32',
+      offset: 144,
+      meaning: 'its capacity is capacityBytes * 2^level; all bits set when it is not in use any more; producer',
+    },
+    begin1: { type: 'i32', offset: 148, meaning: 'of the other one: likewise' },
+    level1: { type: 'i32', offset: 152, meaning: 'likewise' },
   },
 } as const;
 

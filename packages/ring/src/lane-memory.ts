@@ -28,6 +28,12 @@ export interface LaneMemory {
   readonly faults?: FaultCounter | undefined;
   /** Whether each record has a checksum. Default false. */
   readonly checksums?: boolean;
+  /** Position from which on records are in this memory; what was before them is in another segment. Default: all are. */
+  readonly begin?: Position;
+  /** Bytes that are always left free, for the mark that says that the stream goes on elsewhere. Default 0. */
+  readonly markBytes?: number;
+  /** Bytes that may be published and not consumed, in all segments. Default: one capacity. */
+  readonly mostBytes?: number;
 }
 
 /** Index of the first word of a lane's cursor. */

@@ -11,7 +11,7 @@ import type { Milestone } from './tail.ts';
 // Constants of this module: see lane-writer.ts, which has the protocol.
 const { load, store } = memory;
 const { advance, distance, indexOf } = positions;
-const { ALIGNMENT, CHECKSUM_BYTES, HEADER_BYTES, RECORD, recordBytes } = records;
+const { ALIGNMENT, CHECKSUM_BYTES, HEADER_BYTES, MOVED_ON, RECORD, recordBytes } = records;
 
 const PUBLISHED = LANE.fields.published.offset >> 2;
 const ENDED = LANE.fields.ended.offset >> 2;
@@ -61,6 +61,8 @@ export interface ReaderOptions {
   readonly draft?: Draft | undefined;
   /** For a lane whose records may be overwritten before they are read; needs a draft. */
   readonly standing?: Standing | undefined;
+  /** The segment that begins at that position; undefined when none does. Not beside a draft. */
+  readonly next?: ((begin: Position) => LaneMemory | undefined) | undefined;
 }
 
 /** The reading side of a lane, through one cursor. One at a time; {@link Consumer} sees to that. */
@@ -74,11 +76,14 @@ export class LaneReader {
   #health: LaneHealth;
   /** What records are handled from. */
   #view: RecordView;
-  readonly #capacity: number;
-  readonly #mask: number;
+  #capacity: number;
+  #mask: number;
+  /** Bytes that may be published and not consumed. */
+  readonly #most: number;
   readonly #checksums: boolean;
   readonly #trailerBytes: number;
   readonly #draft: Draft | undefined;
+  readonly #next: ReaderOptions['next'];
   readonly #standing: Standing | undefined;
   /** Position up to which records have been copied into the draft, and found to be what was there. */
   #copied: Position;
@@ -104,8 +109,8 @@ export class LaneReader {
   /** Payload bytes of the record that {@link peek} found. Never looked up again: its writer could have changed it. */
   peekedLength = 0;
 
-  constructor(memory: LaneMemory, { cursor = 0, start, draft, standing }: ReaderOptions = {}) {
-    const { words, base, view, capacityBytes, checksums = false } = memory;
+  constructor(memory: LaneMemory, { cursor = 0, start, draft, standing, next }: ReaderOptions = {}) {
+    const { words, base, view, capacityBytes, checksums = false, mostBytes = capacityBytes } = memory;
     this.#words = words;
     this.#base = base;
     this.#cursor = cursorBase(base, cursor);
@@ -117,6 +122,8 @@ export class LaneReader {
     this.#checksums = checksums;
     this.#trailerBytes = checksums ? CHECKSUM_BYTES : 0;
     this.#draft = draft;
+    this.#most = mostBytes;
+    this.#next = next;
     this.#standing = standing;
     this.#records = start?.records ?? 0;
     this.#recordsBefore = this.#records;
@@ -183,9 +190,9 @@ export class LaneReader {
     if (this.#position === this.#published && !this.#refresh()) return 0;
     let position = this.#position;
     let published = this.#published;
-    const view = this.#view;
-    const i32 = view.i32;
-    const mask = this.#mask;
+    let view = this.#view;
+    let i32 = view.i32;
+    let mask = this.#mask;
     const draft = this.#draft;
     const trailerBytes = this.#trailerBytes;
     this.stopped = false;
@@ -199,7 +206,14 @@ export class LaneReader {
       const index = indexOf(position, mask);
       const length = ~i32[index >> 2];
       const end = advance(position, recordBytes(length, trailerBytes));
-      if (length >>> 0 > this.#capacity || distance(published, end) < 0) throw this.#health.lied('length', length);
+      if (length >>> 0 > this.#capacity || distance(published, end) < 0) {
+        this.#moveOn(length);
+        position = this.#position;
+        view = this.#view;
+        i32 = view.i32;
+        mask = this.#mask;
+        continue;
+      }
       const action = handler(view, index + HEADER_BYTES, length, i32[(index >> 2) + TYPE]);
       if (action === ABORT || this.#closed) {
         this.stopped = true;
@@ -229,8 +243,10 @@ export class LaneReader {
       const index = indexOf(this.#position, this.#mask);
       const length = ~this.#view.i32[index >> 2];
       const end = advance(this.#position, recordBytes(length, this.#trailerBytes));
-      if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0)
-        throw this.#health.lied('length', length);
+      if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0) {
+        this.#moveOn(length);
+        continue;
+      }
       this.peekedLength = length;
       return index + HEADER_BYTES;
     }
@@ -298,18 +314,27 @@ export class LaneReader {
     if (this.#checksums && load(this.#words, this.#base + NOT_PUBLISHED) === 0)
       throw this.#health.lied('notPublished', 0);
     const backlog = distance(published, this.#consumed);
-    if (
-      backlog < 0 ||
-      backlog > this.#capacity ||
-      distance(published, this.#position) < 0 ||
-      published % ALIGNMENT !== 0
-    )
+    if (backlog < 0 || backlog > this.#most || distance(published, this.#position) < 0 || published % ALIGNMENT !== 0)
       return this.#mislead(published);
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
     this.#published = published;
     if (published !== this.#position) return true;
     this.#health.expectNoFault(); // or somebody could wait for records in a file that is gone
     return false;
+  }
+
+  /** Goes on in the newer segment, if that is what a length that is none says. @throws ERR_MEMLANE_CORRUPT when it is not. */
+  #moveOn(length: number): void {
+    const begin = advance(this.#position, HEADER_BYTES);
+    const next = length === MOVED_ON && distance(this.#published, begin) >= 0 ? this.#next?.(begin) : undefined;
+    if (next === undefined) throw this.#health.lied('length', length);
+    this.#health.expectNoFault();
+    this.#health = new LaneHealth(next.faults);
+    this.#view = next.view;
+    this.#capacity = next.capacityBytes;
+    this.#mask = next.capacityBytes - 1;
+    this.#position = begin;
+    this.#copied = begin;
   }
 
   /** A position of the writer that cannot be, unless this reader was overtaken meanwhile. */
@@ -333,7 +358,7 @@ export class LaneReader {
       return false;
     const length = ~draft.view.i32[index >> 2];
     const end = advance(position, recordBytes(length, this.#trailerBytes));
-    if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0) throw this.#health.lied('length', length);
+    if (length >>> 0 > this.#capacity || distance(this.#published, end) < 0) return true; // the caller finds out, too
     if (distance(this.#copied, end) < 0 && !this.#copyTo(draft, end)) return false;
     if (!this.#checksums) return true;
     const checksum = draft.view.i32[checksumWord(index, length)];

@@ -1,9 +1,19 @@
-import { memory, Region, type SlotTable } from '@memlane/core';
+import { type FaultCounter, memory, Region, type SlotTable } from '@memlane/core';
+import { MemlaneError } from '@memlane/linux';
 import { CURSOR, CURSOR_STATE_MASK, CursorState, LANE } from './lane-descriptor.ts';
 import { cursorBase, LaneHealth, type LaneMemory, type RecordView } from './lane-memory.ts';
 import type { Position } from './position.ts';
+import { advance, distance, indexOf } from './position.ts';
+import { HEADER_BYTES, MOVED_ON } from './record-descriptor.ts';
 import { NamedCursors } from './retention.ts';
-import { hasManyProducers, isBroadcast, type RingGeometry, type RingScale } from './ring-descriptor.ts';
+import {
+  hasManyProducers,
+  isBroadcast,
+  isMappedByLane,
+  type RingGeometry,
+  type RingScale,
+  segmentOffset,
+} from './ring-descriptor.ts';
 import { TailWriter } from './tail.ts';
 
 const { getAndAdd, load, store } = memory;
@@ -11,6 +21,12 @@ const PUBLISHED = LANE.fields.published.offset >> 2;
 const CONSUMED = CURSOR.fields.consumed.offset >> 2;
 const STATE = CURSOR.fields.state.offset >> 2;
 const ENDED = LANE.fields.ended.offset >> 2;
+const NOT_PUBLISHED = LANE.fields.notPublished.offset >> 2;
+const SEGMENT = LANE.fields.segment.offset >> 2;
+const BEGIN_OF = [LANE.fields.begin0.offset >> 2, LANE.fields.begin1.offset >> 2] as const;
+const LEVEL_OF = [LANE.fields.level0.offset >> 2, LANE.fields.level1.offset >> 2] as const;
+/** Level of a segment that is not in use. */
+const UNUSED = -1;
 const RESERVED = LANE.fields.reserved.offset >> 2;
 
 /** What a ring was created as. */
@@ -27,6 +43,19 @@ export interface RingFacts extends RingScale {
  * needed: a consumer maps the lanes whose producers have come, a producer its own. The space of a lane is reserved when its
  * producer attaches and given back when it is gone and everything was read, both under the attach lock and the lock of the
  * producer's slot; nobody reads a lane that is not reserved.
+ *
+ * A lane of mirrored pages cannot grow in place. One that may grow has a segment for each size, one behind the other in the
+ * file and without space until it is used:
+ *
+ *   producer                                          consumer
+ *   reserves the segment; notes where it begins       reads to the mark
+ *   writes the mark, where the next record would be   finds it, and that the newer segment begins behind it
+ *   makes the segment the newer one          (A)      goes on there
+ *   publishes the mark                       (B)
+ *   gives the old segment back, once all have read it
+ *
+ * Before (A) nothing has happened, but for space that is reserved: the next producer gives it back. Between (A) and (B) the
+ * newer segment begins behind what is published: the next producer does (B).
  */
 
 /** The lanes of a ring, as one thread has them mapped. */
@@ -37,7 +66,8 @@ export class Lanes {
   /** The names of the consumers' places, where they have any. */
   readonly names: NamedCursors | undefined;
   readonly #region: Region;
-  readonly #mapped: (LaneMemory | undefined)[] = [];
+  /** By lane and level. */
+  readonly #views = new Map<string, { readonly view: RecordView; readonly faults: FaultCounter | undefined }>();
   readonly #regions: Region[] = [];
 
   constructor(region: Region, facts: RingFacts, geometry: RingGeometry) {
@@ -48,10 +78,67 @@ export class Lanes {
     if (isBroadcast(facts.topology)) this.names = new NamedCursors(this.words, geometry.namesOffset, facts.consumers);
   }
 
-  /** The memory of a lane, mapped when it is not yet. @throws LinuxError ENOMEM, EMFILE. */
+  /** The memory of a lane, its newer segment, mapped when it is not yet. @throws LinuxError ENOMEM, EMFILE. */
   at(lane: number): LaneMemory {
-    this.#mapped[lane] ??= this.#map(lane);
-    return this.#mapped[lane] as LaneMemory;
+    return this.#memoryOf(lane, load(this.words, this.baseOf(lane) + SEGMENT) & 1);
+  }
+
+  /** The memory of a lane that has the record at `position`. */
+  holding(lane: number, position: Position): LaneMemory {
+    const newer = load(this.words, this.baseOf(lane) + SEGMENT) & 1;
+    return this.#memoryOf(lane, distance(position, this.#beginOf(lane, newer)) >= 0 ? newer : 1 - newer);
+  }
+
+  /** Where the consumer of a lane is that has but one. */
+  consumedOf(lane: number): Position {
+    return load(this.words, cursorBase(this.baseOf(lane), 0) + CONSUMED) as Position;
+  }
+
+  /** The memory of the newer segment, if it begins at that position. */
+  beginningAt(lane: number, begin: Position): LaneMemory | undefined {
+    const newer = load(this.words, this.baseOf(lane) + SEGMENT) & 1;
+    return this.#beginOf(lane, newer) === begin ? this.#memoryOf(lane, newer) : undefined;
+  }
+
+  /**
+   * Prepares another segment, for the lane's producer, whose next record would be at `published`.
+   *
+   * @returns its memory, and what makes it the newer one.
+   * @throws ERR_MEMLANE_BUSY while the segment before the present one is not read to its end; LinuxError ENOSPC.
+   */
+  prepareSegment(
+    lane: number,
+    capacityBytes: number,
+    published: Position,
+  ): { memory: LaneMemory; announce: () => void } {
+    const base = this.baseOf(lane);
+    const turn = load(this.words, base + SEGMENT);
+    const other = (turn + 1) & 1;
+    if (load(this.words, base + LEVEL_OF[other]) !== UNUSED)
+      throw new MemlaneError('ERR_MEMLANE_BUSY', 'What was written before the last resize has not been read yet', {
+        path: this.#region.path,
+      });
+    const level = Math.log2(capacityBytes / this.facts.capacityBytes);
+    this.#region.file.reserve(...this.#extent(lane, level));
+    store(this.words, base + BEGIN_OF[other], advance(published, HEADER_BYTES));
+    store(this.words, base + LEVEL_OF[other], level);
+    return {
+      memory: this.#memoryOf(lane, other),
+      announce: () => {
+        // pairs with: load in beginningAt. without it: a consumer that finds the mark would find no segment behind it.
+        store(this.words, base + SEGMENT, turn + 1);
+      },
+    };
+  }
+
+  /** Gives the space of the older segment back, which has been read to its end. By the lane's producer. */
+  retireSegment(lane: number): void {
+    const base = this.baseOf(lane);
+    const other = (load(this.words, base + SEGMENT) + 1) & 1;
+    const level = load(this.words, base + LEVEL_OF[other]);
+    if (level === UNUSED) return;
+    store(this.words, base + LEVEL_OF[other], UNUSED);
+    this.#region.file.punch(...this.#extent(lane, level));
   }
 
   /** A lane without its data, for whoever only wants its positions. */
@@ -78,9 +165,34 @@ export class Lanes {
 
   /** Prepares a lane for a new producer, whose slot the caller has. @throws LinuxError ENOSPC */
   open(lane: number): void {
-    if (hasManyProducers(this.facts.topology)) this.#region.file.reserve(...this.#extent(lane));
+    if (this.facts.maxLevel > 0) this.#settleSegments(lane);
+    else if (hasManyProducers(this.facts.topology)) this.#region.file.reserve(...this.#extent(lane, 0));
     store(this.words, this.baseOf(lane) + ENDED, 0);
     store(this.words, this.baseOf(lane) + RESERVED, 1);
+  }
+
+  /** Finishes a move to another segment in which the last producer died, and reserves what is in use. */
+  #settleSegments(lane: number): void {
+    const { words } = this;
+    const base = this.baseOf(lane);
+    const newer = load(words, base + SEGMENT) & 1;
+    const older = 1 - newer;
+    const published = load(words, base + PUBLISHED) as Position;
+    const levels = [load(words, base + LEVEL_OF[newer]), load(words, base + LEVEL_OF[older])];
+    // One that begins behind the newer one was never announced.
+    if (levels[1] !== UNUSED && distance(this.#beginOf(lane, older), this.#beginOf(lane, newer)) > 0) {
+      store(words, base + LEVEL_OF[older], UNUSED);
+      levels.pop();
+    }
+    for (let level = 0; level <= this.facts.maxLevel; level++)
+      if (levels.includes(level)) this.#region.file.reserve(...this.#extent(lane, level));
+      else this.#region.file.punch(...this.#extent(lane, level));
+    const begin = this.#beginOf(lane, newer);
+    if (distance(begin, published) <= 0) return;
+    const { view, capacityBytes } = this.#memoryOf(lane, older);
+    view.i32[indexOf(published, capacityBytes - 1) >> 2] = ~MOVED_ON;
+    store(words, base + NOT_PUBLISHED, ~begin);
+    store(words, base + PUBLISHED, begin);
   }
 
   /** Gives the space of a lane back whose producer is gone and which all have read; returns whether nobody needs it. */
@@ -92,7 +204,7 @@ export class Lanes {
       if (!this.#isDrained(lane)) return;
       if (this.names !== undefined) this.#forget(lane);
       store(this.words, this.baseOf(lane) + RESERVED, 0);
-      this.#region.file.punch(...this.#extent(lane));
+      for (let level = 0; level <= this.facts.maxLevel; level++) this.#region.file.punch(...this.#extent(lane, level));
     });
   }
 
@@ -137,16 +249,44 @@ export class Lanes {
     this.#region.close();
   }
 
-  #extent(lane: number): [offset: number, length: number] {
+  #extent(lane: number, level: number): [offset: number, length: number] {
     const { capacityBytes } = this.facts;
-    return [this.geometry.dataOffset + lane * capacityBytes, capacityBytes];
+    const { dataOffset, extentBytes } = this.geometry;
+    return [dataOffset + lane * extentBytes + segmentOffset(capacityBytes, level), capacityBytes * 2 ** level];
   }
 
-  #map(lane: number): LaneMemory {
-    const { capacityBytes, checksums } = this.facts;
-    const [offset, length] = this.#extent(lane);
+  #beginOf(lane: number, which: number): Position {
+    return load(this.words, this.baseOf(lane) + BEGIN_OF[which]) as Position;
+  }
+
+  /** @throws ERR_MEMLANE_CORRUPT when the segment has a level that cannot be. */
+  #memoryOf(lane: number, which: number): LaneMemory {
+    const { checksums, maxLevel, capacityBytes } = this.facts;
+    const { words } = this;
+    const base = this.baseOf(lane);
+    if (maxLevel === 0) return { words, base, ...this.#map(lane, 0), capacityBytes, checksums };
+    const level = load(words, base + LEVEL_OF[which]);
+    if (level >>> 0 > maxLevel)
+      throw new MemlaneError('ERR_MEMLANE_CORRUPT', `level${which} is ${level}`, { field: `level${which}` });
+    return {
+      words,
+      base,
+      ...this.#map(lane, level),
+      capacityBytes: capacityBytes * 2 ** level,
+      checksums,
+      begin: this.#beginOf(lane, which),
+      markBytes: HEADER_BYTES,
+      mostBytes: 2 * capacityBytes * 2 ** maxLevel,
+    };
+  }
+
+  #map(lane: number, level: number): { readonly view: RecordView; readonly faults: FaultCounter | undefined } {
+    const key = `${lane} ${level}`;
+    const known = this.#views.get(key);
+    if (known !== undefined) return known;
+    const [offset, length] = this.#extent(lane, level);
     let [region, start] = [this.#region, offset];
-    if (hasManyProducers(this.facts.topology)) {
+    if (isMappedByLane(this.facts)) {
       const file = region.file.reopen();
       try {
         region = Region.map(file, { offset, length, mirror: length });
@@ -157,9 +297,9 @@ export class Lanes {
       this.#regions.push(region);
       start = 0;
     }
-    const { buffer, faults } = region;
-    const view = recordView(buffer, start, capacityBytes);
-    return { words: this.words, base: this.baseOf(lane), view, capacityBytes, checksums, faults };
+    const mapped = { view: recordView(region.buffer, start, length), faults: region.faults };
+    this.#views.set(key, mapped);
+    return mapped;
   }
 }
 

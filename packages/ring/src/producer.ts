@@ -32,10 +32,9 @@ export interface WriteOptions extends WaitOptions {
  * }
  */
 export class Producer extends LaneEndpoint {
-  /** The lane's memory; claims are offsets into it. Write only what has been claimed. */
-  readonly view: RecordView;
-  /** Longest message, in bytes. */
-  readonly maxMessageBytes: number;
+  #view: RecordView;
+  readonly #ring: MappedRing;
+  readonly #slot: number;
   readonly #lane: LaneWriter;
   #ended = false;
   /** Writes that found room at once, since the event loop was last let turn for them. */
@@ -52,8 +51,44 @@ export class Producer extends LaneEndpoint {
     const lane = this.closingOnFailure(() => ring.lanes.at(participant.slot));
     const makeGate = (health: LaneHealth): Gate => gateOf(ring, participant.slot, health);
     this.#lane = this.closingOnFailure(() => new LaneWriter(lane, makeGate, this.draft));
-    this.view = this.draft ?? lane.view;
-    this.maxMessageBytes = this.#lane.maxLength;
+    this.#view = this.draft ?? lane.view;
+    this.#ring = ring;
+    this.#slot = participant.slot;
+  }
+
+  /** The lane's memory; claims are offsets into it. Write only what has been claimed. Another one after {@link resize}. */
+  get view(): RecordView {
+    return this.#view;
+  }
+
+  /** Longest message, in bytes. */
+  get maxMessageBytes(): number {
+    return this.#lane.maxLength;
+  }
+
+  /**
+   * Commits, and goes on in memory of another capacity, larger or smaller: what was written is read first, and what is
+   * written from here on is not held up by it. {@link view} and {@link maxMessageBytes} are others from here on; offsets and
+   * views of before are not to be used any more. Does not block.
+   *
+   * @param capacityBytes a power of two between the ring's `capacityBytes` and `maxCapacityBytes`.
+   * @throws ERR_MEMLANE_ARGUMENT; ERR_MEMLANE_BUSY while what was written before the last resize is not all read; LinuxError
+   *   ENOSPC, with nothing changed.
+   */
+  resize(capacityBytes: number): void {
+    this.expectOpen();
+    const { lanes } = this.#ring;
+    const { capacityBytes: least, maxLevel } = lanes.facts;
+    checkInteger('capacityBytes', capacityBytes, least, least * 2 ** maxLevel);
+    if (!Number.isInteger(Math.log2(capacityBytes))) throwArgument('capacityBytes', capacityBytes, 'a power of two');
+    this.commit();
+    this.#lane.expectWritable();
+    if (capacityBytes === this.#lane.capacityBytes) return;
+    if (this.#lane.hasReadAllBefore()) lanes.retireSegment(this.#slot);
+    const { memory, announce } = lanes.prepareSegment(this.#slot, capacityBytes, this.#lane.extent.published);
+    this.#lane.moveOn(memory, announce);
+    this.#view = memory.view;
+    this.wakePeers();
   }
 
   /**
@@ -252,6 +287,8 @@ export class Producer extends LaneEndpoint {
   }
 
   #refused(): void {
+    if (this.#ring.lanes.facts.maxLevel > 0 && this.#lane.hasReadAllBefore())
+      this.#ring.lanes.retireSegment(this.#slot);
     const statistics = this.statistics;
     statistics[StatisticsIndex.refusals] += 1;
     if (this.#lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])

@@ -10,6 +10,7 @@
  * ```
  *
  * The length is stored as its complement: a header of zeros, which is what a page that has been lost reads as, is none.
+ * A length of -2 is a mark, without payload: the stream goes on in the newer segment of the lane, at the next position.
  * In a ring with checksums four more bytes stand behind the payload, at the next multiple of four.
  */
 export const RECORD = {
@@ -30,6 +31,9 @@ export const ALIGNMENT = 8;
 // Unexported, hence constants in the generated code: see lane.ts.
 const alignment = ALIGNMENT;
 const roundingUp = HEADER_BYTES + ALIGNMENT - 1;
+
+/** The length of a mark behind which the stream goes on in another segment. */
+export const MOVED_ON = -2;
 
 /** Bytes behind the payload, in a ring with checksums. */
 export const CHECKSUM_BYTES = 4;

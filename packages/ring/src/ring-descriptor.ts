@@ -12,6 +12,7 @@ import { RECORD } from './record-descriptor.ts';
  *   16  | lanesOffset   | dataOffset    | startPosition | flags         |
  *   32  | streamId                                                      |
  *   48  | maxLagBytes   | namesOffset   | changesOffset | sleepersOffset|
+ *   64  | maxLevel      |               |               |               |
  *  128
  * ```
  */
@@ -40,6 +41,7 @@ export const RING_HEADER = {
       offset: 60,
       meaning: 'where the mask of sleepers begins, one bit a slot, if there is one',
     },
+    maxLevel: { type: 'u32', offset: 64, meaning: 'a lane may grow to capacityBytes * 2^maxLevel' },
   },
 } as const;
 
@@ -56,6 +58,10 @@ export type Topology = keyof typeof TopologyCode;
 export const hasManyProducers = (topology: Topology): boolean => topology === 'mpsc' || topology === 'bus';
 export const isBroadcast = (topology: Topology): boolean => topology === 'broadcast' || topology === 'bus';
 
+/** Whether each lane is mapped by itself, instead of with the head. */
+export const isMappedByLane = ({ topology, maxLevel }: RingScale): boolean =>
+  hasManyProducers(topology) || maxLevel > 0;
+
 /** Superblock and ring header: what is checked before anything is mapped. */
 export const HEAD_BYTES: number = SUPERBLOCK.bytes + RING_HEADER.bytes;
 
@@ -68,6 +74,8 @@ export interface RingScale {
   readonly producers: number;
   readonly consumers: number;
   readonly capacityBytes: number;
+  /** A lane may grow to `capacityBytes * 2 ** maxLevel`. */
+  readonly maxLevel: number;
 }
 
 /** Where everything is in a ring file. */
@@ -83,12 +91,14 @@ export interface RingGeometry {
   readonly lanesOffset: number;
   readonly laneBytes: number;
   readonly dataOffset: number;
+  /** Bytes of the file for the data of one lane: a segment for each level. */
+  readonly extentBytes: number;
   readonly fileLength: number;
 }
 
 /** Derives the geometry: head, slots (producers first), what broadcasting needs, lanes, then the data on pages of its own. */
 export function ringGeometry(
-  { topology, producers, consumers, capacityBytes }: RingScale,
+  { topology, producers, consumers, capacityBytes, maxLevel }: RingScale,
   pageSize: number,
 ): RingGeometry {
   const slotCount = producers + consumers;
@@ -98,6 +108,7 @@ export function ringGeometry(
   const namesOffset = broadcastOffset + align(Math.ceil(slotCount / 32) * 4, LINE_BYTES);
   const lanesOffset = isBroadcast(topology) ? namesOffset + consumers * NAMED_CURSOR.bytes : broadcastOffset;
   const laneBytes = LANE.bytes + consumers * CURSOR.bytes;
+  const extentBytes = segmentOffset(capacityBytes, maxLevel + 1);
   const dataOffset = align(lanesOffset + producers * laneBytes, pageSize);
   return {
     slotCount,
@@ -108,8 +119,14 @@ export function ringGeometry(
     lanesOffset,
     laneBytes,
     dataOffset,
-    fileLength: dataOffset + producers * capacityBytes,
+    extentBytes,
+    fileLength: dataOffset + producers * extentBytes,
   };
+}
+
+/** Where the segment of a level begins in the data of its lane: behind those of the levels below. */
+export function segmentOffset(capacityBytes: number, level: number): number {
+  return capacityBytes * (2 ** level - 1);
 }
 
 function align(bytes: number, unit: number): number {

@@ -28,6 +28,7 @@ import {
   HEAD_BYTES,
   hasManyProducers,
   isBroadcast,
+  isMappedByLane,
   RING_FLAGS,
   RING_HEADER,
   RING_SIGNATURE,
@@ -62,6 +63,11 @@ export interface RingShape {
    * passed over, and fails with ERR_MEMLANE_EVICTED. Costs consumers one copy a message. Default: none is.
    */
   readonly maxLagBytes?: number;
+  /**
+   * For `spsc` and `mpsc`: how far a producer may let its data grow; see {@link Producer.resize}. A power of two. Takes no
+   * space until it does. Default `capacityBytes`: it cannot.
+   */
+  readonly maxCapacityBytes?: number;
   /** Where the positions begin, a multiple of 8; for tests of what happens when they wrap. Default 0. */
   readonly startPosition?: number;
   /**
@@ -87,6 +93,8 @@ const PUBLISHED = LANE.fields.published.offset >> 2;
 const NOT_PUBLISHED = LANE.fields.notPublished.offset >> 2;
 const TAIL = LANE.fields.tail.offset >> 2;
 const TAIL0 = LANE.fields.tail0.offset >> 2;
+const BEGIN0 = LANE.fields.begin0.offset >> 2;
+const LEVEL1 = LANE.fields.level1.offset >> 2;
 const CONSUMED = CURSOR.fields.consumed.offset >> 2;
 const NOT_CONSUMED = CURSOR.fields.notConsumed.offset >> 2;
 
@@ -127,6 +135,7 @@ export function plan(shape: RingShape): RingPlan {
     topology = 'spsc',
     overwrite = false,
     maxLagBytes,
+    maxCapacityBytes = capacityBytes,
     startPosition = 0,
     checksums = false,
   } = checkOptions('options', shape);
@@ -148,12 +157,24 @@ export function plan(shape: RingShape): RingPlan {
     if (overwrite || !isBroadcast(topology))
       throwArgument('maxLagBytes', maxLagBytes, "left out unless consumers of a 'broadcast' or 'bus' are waited for");
   }
+  checkType('checksums', checksums, 'boolean');
+  checkInteger('maxCapacityBytes', maxCapacityBytes, capacityBytes, MAX_CAPACITY_BYTES);
+  const maxLevel = Math.log2(maxCapacityBytes / capacityBytes);
+  if (!Number.isInteger(maxLevel)) throwArgument('maxCapacityBytes', maxCapacityBytes, 'a power of two');
+  if (maxLevel > 0 && isBroadcast(topology))
+    throwArgument(
+      'maxCapacityBytes',
+      maxCapacityBytes,
+      `${capacityBytes}, as capacityBytes, for topology '${topology}'`,
+    );
+  if (maxLevel > 0 && checksums)
+    throwArgument('maxCapacityBytes', maxCapacityBytes, `${capacityBytes}, as capacityBytes, with checksums`);
   checkInteger('startPosition', startPosition, 0, 2 ** 32 - ALIGNMENT);
   if (startPosition % ALIGNMENT !== 0) throwArgument('startPosition', startPosition, `a multiple of ${ALIGNMENT}`);
-  checkType('checksums', checksums, 'boolean');
-  const facts = { topology, producers, consumers, capacityBytes, checksums, overwrite, maxLagBytes: maxLagBytes ?? 0 };
+  const scale = { topology, producers, consumers, capacityBytes, maxLevel };
+  const facts = { ...scale, checksums, overwrite, maxLagBytes: maxLagBytes ?? 0 };
   const geometry = ringGeometry(facts, PAGE_SIZE);
-  const reservedBytes = hasManyProducers(topology) ? geometry.dataOffset : geometry.fileLength;
+  const reservedBytes = isMappedByLane(facts) ? geometry.dataOffset : geometry.fileLength;
   return { facts, geometry, startPosition, reservedBytes };
 }
 
@@ -193,6 +214,7 @@ export function format(file: SharedFile, shape: RingShape, continuation?: Contin
   write('namesOffset', geometry.namesOffset);
   write('changesOffset', geometry.changesOffset);
   write('sleepersOffset', geometry.sleepersOffset);
+  write('maxLevel', facts.maxLevel);
   const streamId = continuation?.streamId ?? randomBytes(STREAM_ID_BYTES);
   new Uint8Array(region.buffer, at(header.streamId), STREAM_ID_BYTES).set(streamId);
   writePositions(
@@ -217,9 +239,9 @@ export function format(file: SharedFile, shape: RingShape, continuation?: Contin
 }
 
 /** The head of the file and, where there is but one lane, its data, mirrored. */
-function mapHead(file: SharedFile, { topology, capacityBytes }: RingScale, geometry: RingGeometry): Region {
-  if (hasManyProducers(topology)) return Region.map(file, { length: geometry.dataOffset });
-  return Region.map(file, { length: geometry.fileLength, mirror: capacityBytes });
+function mapHead(file: SharedFile, scale: RingScale, geometry: RingGeometry): Region {
+  if (isMappedByLane(scale)) return Region.map(file, { length: geometry.dataOffset });
+  return Region.map(file, { length: geometry.fileLength, mirror: scale.capacityBytes });
 }
 
 function writePositions(
@@ -235,6 +257,8 @@ function writePositions(
     memory.store(words, base + NOT_PUBLISHED, ~published);
     memory.store(words, base + TAIL, published);
     memory.store(words, base + TAIL0, published);
+    memory.store(words, base + BEGIN0, consumed);
+    memory.store(words, base + LEVEL1, -1);
     for (let cursor = 0; cursor < consumers; cursor++) {
       memory.store(words, cursorBase(base, cursor) + CONSUMED, consumed);
       memory.store(words, cursorBase(base, cursor) + NOT_CONSUMED, ~consumed);
@@ -279,7 +303,10 @@ export function mapExisting(file: SharedFile): MappedRing {
       (capacityBytes & (capacityBytes - 1)) === 0,
   );
   // Everything else follows from these, so it is derived and compared, never believed.
-  const geometry = ringGeometry({ topology, producers, consumers, capacityBytes }, pageSize);
+  const maxLevel = read('maxLevel');
+  const mostLevels = isBroadcast(topology) ? 0 : Math.log2(MAX_CAPACITY_BYTES / capacityBytes);
+  expect('maxLevel', maxLevel, maxLevel <= mostLevels);
+  const geometry = ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel }, pageSize);
   expect('slotCount', slotCount, slotCount === geometry.slotCount);
   expect('slotsOffset', slotsOffset, slotsOffset === geometry.slotsOffset);
   for (const name of ['lanesOffset', 'dataOffset', 'namesOffset', 'changesOffset', 'sleepersOffset'] as const)
@@ -292,7 +319,7 @@ export function mapExisting(file: SharedFile): MappedRing {
   const maxLagBytes = read('maxLagBytes');
   expect('maxLagBytes', maxLagBytes, maxLagBytes <= (isBroadcast(topology) && !overwrite ? capacityBytes : 0));
   const checksums = (flags & RingFlag.checksums) !== 0;
-  const facts = { topology, producers, consumers, capacityBytes, checksums, overwrite, maxLagBytes };
+  const facts = { topology, producers, consumers, capacityBytes, maxLevel, checksums, overwrite, maxLagBytes };
   const streamId = Buffer.from(new Uint8Array(head.buffer, at(header.streamId), STREAM_ID_BYTES));
   const region = mapHead(file, facts, geometry);
   try {
@@ -344,7 +371,12 @@ function checkPositions(lanes: Lanes, lane: number, path: string | undefined): v
   if (published % ALIGNMENT !== 0) throw corrupt('published', published, path);
   if (consumed % ALIGNMENT !== 0) throw corrupt('consumed', consumed, path);
   const backlog = (published - consumed) | 0;
-  if (backlog < 0 || backlog > lanes.facts.capacityBytes) throw corrupt('published', published, path);
+  if (backlog < 0 || backlog > mostBytes(lanes.facts)) throw corrupt('published', published, path);
+}
+
+/** Bytes that may be unread in one lane: of two segments, where it may grow. */
+function mostBytes({ capacityBytes, maxLevel }: RingScale): number {
+  return maxLevel > 0 ? 2 * capacityBytes * 2 ** maxLevel : capacityBytes;
 }
 
 /** Bytes published in all lanes and not consumed through that cursor, of a ring whose ends may be moving. */

@@ -133,7 +133,7 @@ describe('words of different writers', () => {
   test('of a lane and its cursors share no pair of cache lines', () => {
     expect(LINE_BYTES).toBe(128);
     const { lanesOffset, laneBytes, slotsOffset, dataOffset } = ringGeometry(
-      { topology: 'bus', producers: 3, consumers: 4, capacityBytes: 2 ** 16 },
+      { topology: 'bus', producers: 3, consumers: 4, capacityBytes: 2 ** 16, maxLevel: 0 },
       4096,
     );
     /** Where each writer stores: every lane is its producer's, every cursor its consumer's. */
@@ -160,7 +160,7 @@ describe('words of different writers', () => {
 
   test('of the head and the slots do not either', () => {
     const { slotsOffset, lanesOffset } = ringGeometry(
-      { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 2 ** 16 },
+      { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 2 ** 16, maxLevel: 0 },
       4096,
     );
     expect(slotsOffset).toBeGreaterThanOrEqual(HEAD_BYTES);

@@ -16,7 +16,7 @@ import { run } from './run.ts';
 if (coreMemory.load !== memory.load) throw new Error('Start this program with the module hooks of ./register.ts');
 
 const SLOTS = ['producer slot', 'consumer slot'];
-const facts = { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096 } as const;
+const facts = { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096, maxLevel: 0 } as const;
 const geometry = ringGeometry(facts, 4096);
 const LANE_BASE = geometry.lanesOffset >> 2;
 
@@ -82,6 +82,8 @@ export function openModelRing({ capacityBytes }: Shape): Ring {
     facts: { ...facts, capacityBytes, checksums: false, overwrite: false, maxLagBytes: 0 },
     words,
     at: () => lane,
+    holding: () => lane,
+    consumedOf: () => 0,
     open: () => memory.store(words, wordIndex('lane.ended'), 0),
     announce: () => {},
   };

@@ -15,7 +15,7 @@ export interface Placed {
 }
 
 const geometry: RingGeometry = ringGeometry(
-  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: PAGE_SIZE },
+  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: PAGE_SIZE, maxLevel: 0 },
   PAGE_SIZE,
 );
 

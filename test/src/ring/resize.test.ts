@@ -1,0 +1,234 @@
+import { statSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import {
+  type Consumer,
+  createAnonymousRing,
+  createRing,
+  type Handler,
+  openRing,
+  type Producer,
+  type RingShape,
+} from 'memlane';
+import { chooseSeed, Random } from '../support/random.ts';
+import { scratchFolder } from '../support/scratch.ts';
+import { thrownBy } from '../support/speech.ts';
+import { lane, peek, poke, writeBytes } from './ring-bytes.ts';
+
+const LEAST = 4096;
+const MOST = 65_536;
+const HEADER = 8;
+const growable = { capacityBytes: LEAST, maxCapacityBytes: MOST };
+
+/** Numbers its messages, and checks that they come in that order, none twice and none left out. */
+class Stream {
+  sent = 0;
+  read = 0;
+
+  put(producer: Producer, length = 8 + (this.sent % 5) * 8): boolean {
+    const offset = producer.tryClaim(length, this.sent);
+    if (offset < 0) return false;
+    producer.view.i32[offset >> 2] = ~this.sent;
+    producer.commit();
+    this.sent += 1;
+    return true;
+  }
+
+  fill(producer: Producer): void {
+    while (this.put(producer));
+  }
+
+  readonly #check: Handler = (view, offset, _length, type) => {
+    if (type !== this.read || view.i32[offset >> 2] !== ~this.read)
+      throw new Error(`message ${type} with ${view.i32[offset >> 2]} instead of ${this.read}`);
+    this.read += 1;
+  };
+
+  take(consumer: Consumer, limit?: number): number {
+    return consumer.poll(this.#check, limit);
+  }
+
+  takeAll(consumer: Consumer): void {
+    while (this.take(consumer) > 0);
+    expect(this.read).toBe(this.sent);
+  }
+}
+
+describe.each<RingShape>([
+  { topology: 'spsc' },
+  { topology: 'mpsc', producers: 2 },
+  { topology: 'spsc', startPosition: 2 ** 31 - LEAST - HEADER },
+  { topology: 'spsc', startPosition: 2 ** 32 - HEADER },
+])('a ring that may grow, %j', (shape) => {
+  test('full, it goes on in another capacity, and everything arrives in order', () => {
+    const seed = chooseSeed();
+    const random = new Random(seed);
+    using ring = createAnonymousRing({ ...growable, ...shape });
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    const stream = new Stream();
+    for (let round = 0; round < 500; round++) {
+      if (random.below(2) === 0) stream.fill(producer);
+      else for (let n = random.below(40); n > 0; n--) stream.put(producer);
+      const refusal = thrownBy(() => producer.resize(LEAST << random.below(5)));
+      expect([undefined, 'ERR_MEMLANE_BUSY']).toContain(refusal?.code);
+      for (let n = random.below(40); n > 0; n--) stream.put(producer);
+      stream.take(consumer, random.below(200));
+    }
+    stream.takeAll(consumer);
+    expect({ seed, enough: stream.sent > 1000 }).toEqual({ seed, enough: true });
+  });
+
+  test('a larger message fits after it; a smaller capacity takes that back', () => {
+    using ring = createAnonymousRing({ ...growable, ...shape });
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    const { maxMessageBytes } = producer;
+    expect(maxMessageBytes).toBe(LEAST - 2 * HEADER); // its own header, and room for the mark
+    producer.resize(MOST);
+    expect(producer.maxMessageBytes).toBe(MOST - 2 * HEADER);
+    const large = Buffer.alloc(producer.maxMessageBytes, 7);
+    expect(producer.tryWrite(large)).toBe(true);
+    expect(consumer.tryRead()?.data.equals(large)).toBe(true);
+    producer.resize(LEAST);
+    expect(thrownBy(() => producer.tryWrite(large))?.code).toBe('ERR_MEMLANE_MESSAGE_TOO_LONG');
+    producer.tryWrite('small');
+    expect(String(consumer.tryRead()?.data)).toBe('small');
+  });
+
+  test('a successor of either side goes on where it was, in the segment in which that is', () => {
+    using ring = createAnonymousRing({ ...growable, ...shape });
+    const stream = new Stream();
+    let producer = ring.producer();
+    let consumer = ring.consumer();
+    const succeed = (): void => {
+      producer.close();
+      producer = ring.producer();
+      consumer.close();
+      consumer = ring.consumer();
+    };
+    for (const capacityBytes of [8192, MOST, LEAST]) {
+      stream.fill(producer);
+      stream.take(consumer, 10);
+      producer.resize(capacityBytes);
+      succeed();
+      stream.fill(producer);
+      stream.take(consumer, 50);
+      succeed();
+      stream.takeAll(consumer);
+    }
+  });
+});
+
+describe('the file of a ring that grows', () => {
+  const segment = { at: (name: string, path: string) => peek(path, lane, name) };
+
+  test('has space for what is in use only', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const stream = new Stream();
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    const bytes = (): number => statSync(path).blocks * 512;
+    const head = bytes() - LEAST;
+    stream.fill(producer);
+    producer.resize(MOST);
+    expect(bytes()).toBe(head + LEAST + MOST);
+    stream.takeAll(consumer);
+    producer.resize(LEAST);
+    stream.takeAll(consumer);
+    producer.resize(8192);
+    expect(bytes()).toBe(head + LEAST + 8192);
+  });
+
+  test('a producer that died before the new segment was announced has done nothing', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const stream = new Stream();
+    const first = ring.producer();
+    for (let n = 0; n < 5; n++) stream.put(first);
+    const before = { segment: segment.at('segment', path), published: segment.at('published', path) };
+    const { blocks } = statSync(path);
+    first.resize(MOST);
+    first.close();
+    for (const [name, value] of Object.entries(before)) poke(path, lane, name, value);
+    const second = ring.producer();
+    expect(segment.at('level1', path)).toBe(-1);
+    expect(statSync(path).blocks).toBe(blocks);
+    expect(second.maxMessageBytes).toBe(LEAST - 2 * HEADER);
+    for (let n = 0; n < 5; n++) stream.put(second);
+    second.resize(8192);
+    stream.fill(second);
+    stream.takeAll(ring.consumer());
+  });
+
+  test('one that died between announcing and publishing is finished by its successor', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const stream = new Stream();
+    const first = ring.producer();
+    for (let n = 0; n < 5; n++) stream.put(first);
+    const published = segment.at('published', path);
+    first.resize(MOST);
+    first.close();
+    poke(path, lane, 'published', published);
+    writeBytes(path, statSync(path).size - 2 * MOST + LEAST + (published % LEAST), Buffer.alloc(8, 0xaa)); // the mark
+    const consumer = ring.consumer();
+    stream.takeAll(consumer);
+    const second = ring.producer();
+    expect(segment.at('published', path)).toBe(published + HEADER);
+    expect(second.maxMessageBytes).toBe(MOST - 2 * HEADER);
+    stream.fill(second);
+    stream.takeAll(consumer);
+  });
+
+  test('a mark that no segment follows, and a level that cannot be, are refused', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    new Stream().put(producer);
+    producer.resize(8192);
+    poke(path, lane, 'begin1', 4096);
+    expect(consumer.tryRead()?.type).toBe(0);
+    expect(thrownBy(() => consumer.tryRead())?.code).toBe('ERR_MEMLANE_CORRUPT');
+    poke(path, lane, 'level1', 77);
+    using other = openRing(path);
+    producer.close();
+    expect(thrownBy(() => other.producer())?.code).toBe('ERR_MEMLANE_CORRUPT');
+  });
+});
+
+describe('refused', () => {
+  test.each<[string, RingShape]>([
+    ['maxCapacityBytes', { capacityBytes: LEAST, maxCapacityBytes: 5000 }],
+    ['maxCapacityBytes', { capacityBytes: 8192, maxCapacityBytes: LEAST }],
+    ['maxCapacityBytes', { capacityBytes: LEAST, maxCapacityBytes: 2 ** 31 }],
+    ['maxCapacityBytes', { ...growable, topology: 'broadcast' }],
+    ['maxCapacityBytes', { ...growable, checksums: true }],
+  ])('%s of %j', (name, shape) => {
+    const error = thrownBy(() => createAnonymousRing(shape));
+    expect(error?.code).toBe('ERR_MEMLANE_ARGUMENT');
+    expect(error?.message).toContain(name);
+  });
+
+  test('a capacity that is none, one that is not allowed, and a second one too early', () => {
+    using ring = createAnonymousRing(growable);
+    const producer = ring.producer();
+    for (const wrong of [LEAST - 1, 5000, 2 * MOST, LEAST / 2, Number.NaN, '8192', 8192n])
+      expect(thrownBy(() => producer.resize(wrong as number))?.code).toBe('ERR_MEMLANE_ARGUMENT');
+    producer.resize(LEAST); // as it is: nothing happens
+    new Stream().put(producer);
+    producer.resize(8192);
+    expect(thrownBy(() => producer.resize(MOST))?.code).toBe('ERR_MEMLANE_BUSY');
+    producer.end();
+    expect(thrownBy(() => producer.resize(MOST))?.code).toBe('ERR_MEMLANE_ENDED');
+    producer.close();
+    expect(thrownBy(() => producer.resize(MOST))?.code).toBe('ERR_MEMLANE_CLOSED');
+    using fixed = createAnonymousRing({ capacityBytes: LEAST });
+    expect(thrownBy(() => fixed.producer().resize(8192))?.code).toBe('ERR_MEMLANE_ARGUMENT');
+  });
+});

@@ -96,8 +96,8 @@ export const mutants: readonly Mutant[] = [
     module: GATE,
     edits: [
       {
-        from: 'return advance(this.consumed(published), this.#capacity);',
-        to: 'return advance(this.consumed(published), this.#capacity + 16);',
+        from: 'return advance(from, this.#capacity);',
+        to: 'return advance(from, this.#capacity + 16);',
       },
     ],
     scenario: 'two threads',

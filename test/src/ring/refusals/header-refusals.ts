@@ -36,7 +36,10 @@ const OWN_CODE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A capacity that could be disagrees with the length of the file; either may be named. */
-const NAMED_AS: Readonly<Record<string, readonly string[]>> = { capacityBytes: ['capacityBytes', 'fileLength'] };
+const NAMED_AS: Readonly<Record<string, readonly string[]>> = {
+  capacityBytes: ['capacityBytes', 'fileLength'],
+  maxLevel: ['maxLevel', 'fileLength'],
+};
 
 /** Wrong values for a field: none, all, one more, one less, the other sign, and what a number may be that is none. */
 function wrongValues(type: Field['type'], right: Buffer): Buffer[] {

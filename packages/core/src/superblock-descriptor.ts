@@ -20,7 +20,7 @@ export const SUPERBLOCK = {
     magicLow: { type: 'u32', offset: 0, meaning: "'MEML'" },
     magicHigh: { type: 'u32', offset: 4, meaning: "'ANE' and a zero byte" },
     version: { type: 'u32', offset: 8, meaning: 'layout version' },
-    kind: { type: 'u32', offset: 12, meaning: 'what follows: 2 ring, 3 control file of a shared region' },
+    kind: { type: 'u32', offset: 12, meaning: 'what follows: 2 ring, 3 control file of a shared region, 4 work queue' },
     signature: { type: 'u32', offset: 16, meaning: 'hash of the descriptors of this kind' },
     byteOrder: { type: 'u32', offset: 20, meaning: '0x01020304 as the creator stores it' },
     pageSize: { type: 'u32', offset: 24, meaning: 'bytes of a page of the creating machine' },
@@ -45,4 +45,4 @@ export const BYTE_ORDER_MARK = 0x01020304;
 export const READY = 0x59444552;
 
 /** Kinds of file. A number is never reused. */
-export const FileKind = { ring: 2, control: 3 } as const;
+export const FileKind = { ring: 2, control: 3, work: 4 } as const;

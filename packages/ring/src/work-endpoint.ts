@@ -14,6 +14,7 @@ const SLICE_MS = 100;
 /** Where an endpoint of a work queue stands. */
 export interface WorkPlace {
   readonly work: MappedWork;
+  readonly cells: WorkCells;
   readonly participant: Participant;
 }
 
@@ -30,8 +31,8 @@ export abstract class WorkEndpoint extends Endpoint {
   #timerMs = 0;
 
   constructor(place: WorkPlace, options: WaitingOptions, onClose: (endpoint: Endpoint) => void) {
-    const { work, participant } = place;
-    const { region, table, cells } = work;
+    const { work, cells, participant } = place;
+    const { region, table } = work;
     // All are watched: whoever dies may have held what this one waits for.
     super({ region, table, participant }, { first: 0, count: table.slotCount }, options, onClose);
     this.#place = place;

@@ -10,7 +10,7 @@ import {
   writeSuperblock,
 } from '@memlane/core';
 import { checkInteger, checkOptions, PAGE_SIZE, throwArgument } from '@memlane/linux';
-import { WorkCells } from './work-cells.ts';
+import type { WorkMemory } from './work-cells.ts';
 import {
   MAX_PARTICIPANTS,
   WORK_CELL,
@@ -50,11 +50,11 @@ const header = WORK_HEADER.fields;
 const at = (field: { offset: number }): number => SUPERBLOCK.bytes + field.offset;
 const words = WORK_WORDS.fields;
 
-/** A work queue's file, mapped: its slots and its cells. */
+/** A work queue's file, mapped: its slots and the memory of its cells. */
 export interface MappedWork {
   readonly region: Region;
   readonly table: SlotTable;
-  readonly cells: WorkCells;
+  readonly memory: WorkMemory;
   readonly consumers: number;
 }
 
@@ -175,6 +175,6 @@ function mapped(region: Region, plan: WorkPlan, fileId: string): MappedWork {
     buffer: Buffer.from(buffer, dataOffset, bytes),
   };
   const places = { words: head, base: wordsOffset >> 2, cells: cellsOffset >> 2, view };
-  const memory = { ...places, capacity, messageBytes, strideBytes, maxDeliveries, producers, faults };
-  return { region, table, consumers, cells: new WorkCells(memory, table) };
+  const work = { ...places, capacity, messageBytes, strideBytes, maxDeliveries, producers, faults };
+  return { region, table, consumers, memory: work };
 }

@@ -18,6 +18,7 @@ import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane
 import { checkWaitingOptions, type Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { EndpointStatistics, OpenRingOptions } from './ring.ts';
 import { closingOnFailure, expectWritable } from './ring-file.ts';
+import { WorkCells } from './work-cells.ts';
 import { WorkConsumer } from './work-consumer.ts';
 import { MAX_PARTICIPANTS } from './work-descriptor.ts';
 import type { WorkPlace } from './work-endpoint.ts';
@@ -194,12 +195,14 @@ export class WorkQueue implements Disposable {
   /** Longest message, in bytes. */
   readonly messageBytes: number;
   readonly #mapped: MappedWork;
+  readonly #cells: WorkCells;
   readonly #endpoints = new Set<Endpoint>();
 
   /** Work queues come from {@link createWorkQueue} and its siblings. */
   constructor(mapped: MappedWork) {
     this.#mapped = mapped;
-    const { capacity, messageBytes } = mapped.cells.memory;
+    this.#cells = new WorkCells(mapped.memory, mapped.table);
+    const { capacity, messageBytes } = mapped.memory;
     this.capacity = capacity;
     this.messageBytes = messageBytes;
   }
@@ -216,13 +219,13 @@ export class WorkQueue implements Disposable {
    *   ERR_MEMLANE_CLOSED.
    */
   producer(options: WaitingOptions = {}): WorkProducer {
-    const row = { first: 0, count: this.#mapped.cells.memory.producers };
+    const row = { first: 0, count: this.#mapped.memory.producers };
     return this.#enter(row, Role.producer, options, (place) => new WorkProducer(place, options, this.#forget));
   }
 
   /** Takes a consumer's place. @throws as {@link producer} */
   consumer(options: WaitingOptions = {}): WorkConsumer {
-    const row = { first: this.#mapped.cells.memory.producers, count: this.#mapped.consumers };
+    const row = { first: this.#mapped.memory.producers, count: this.#mapped.consumers };
     return this.#enter(row, Role.consumer, options, (place) => new WorkConsumer(place, options, this.#forget));
   }
 
@@ -232,8 +235,8 @@ export class WorkQueue implements Disposable {
    * @throws ERR_MEMLANE_CLOSED; ERR_MEMLANE_TRUNCATED and the like, as {@link Region.verify}, when the file was cut.
    */
   statistics(): WorkQueueStatistics {
-    const { region, table, cells, consumers } = this.#open();
-    const { producers } = cells.memory;
+    const { region, table, memory, consumers } = this.#open();
+    const { producers } = memory;
     const places = (first: number, count: number): EndpointStatistics[] =>
       Array.from({ length: count }, (_, index) => {
         const slot = first + index;
@@ -252,7 +255,7 @@ export class WorkQueue implements Disposable {
       });
     const statistics = {
       capacity: this.capacity,
-      ...cells.census(),
+      ...this.#cells.census(),
       producers: places(0, producers),
       consumers: places(producers, consumers),
     };
@@ -316,10 +319,11 @@ export class WorkQueue implements Disposable {
     const work = this.#open();
     checkWaitingOptions(options);
     expectWritable(work.region);
-    const { table, cells } = work;
+    const { table } = work;
+    const cells = this.#cells;
     const participant = table.takeAny(role, (slot) => cells.recover(slot), row);
     try {
-      const endpoint = make({ work, participant });
+      const endpoint = make({ work, cells, participant });
       this.#endpoints.add(endpoint);
       table.ringAll(participant.slot);
       return endpoint;

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runProgram } from '../support/program.ts';
 import type { Exploration, Reductions } from './explorer.ts';
 import type { ScenarioName } from './names.ts';
+import type { WorkScenarioName } from './work-names.ts';
 
 /** What a program says of its search; numbers that JSON does not know are text. */
 export type Result = Omit<Exploration, 'schedules'> & { readonly schedules: string };
@@ -11,7 +12,7 @@ const PATIENCE_MS = process.env.MEMLANE_MODEL_BOUND === undefined ? 300_000 : 24
 
 /** Explores a scenario in a process of its own, in which the module hooks are at work. */
 export async function exploration(
-  scenario: ScenarioName,
+  scenario: ScenarioName | WorkScenarioName,
   reductions: Reductions = {},
   mutant?: string,
 ): Promise<Result> {

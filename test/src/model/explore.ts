@@ -3,8 +3,12 @@
 import { parameters, say } from '../support/speech.ts';
 import { explore, type Reductions } from './explorer.ts';
 import type { ScenarioName } from './names.ts';
-import { scenarios } from './scenarios.ts';
+import { isWorkScenario, type WorkScenarioName } from './work-names.ts';
 
-const { scenario, ...reductions } = parameters<{ scenario: ScenarioName } & Reductions>();
-const { schedules, ...numbers } = await explore(scenarios[scenario](), reductions);
+const { scenario, ...reductions } = parameters<{ scenario: ScenarioName | WorkScenarioName } & Reductions>();
+// Only one of them: each lays its own file over the same words.
+const scenarioOf = isWorkScenario(scenario)
+  ? (await import('./work-scenarios.ts')).workScenarios[scenario]
+  : (await import('./scenarios.ts')).scenarios[scenario];
+const { schedules, ...numbers } = await explore(scenarioOf(), reductions);
 say('result', { ...numbers, schedules: String(schedules) });

@@ -1,4 +1,5 @@
-import { mutants } from './mutants.ts';
+import { mutants as laneMutants } from './mutants.ts';
+import { workMutants } from './work-mutants.ts';
 
 /*
  * The seam of the explorer: core's module of memory operations and its bells are replaced by the explorer's, and one text
@@ -10,6 +11,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/core/dist/doorbell.js': new URL('./doorbell.js', import.meta.url).href,
 };
 
+const mutants = [...laneMutants, ...workMutants];
 const mutant = mutants.find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 

@@ -1,4 +1,5 @@
 import type { ScenarioName } from './names.ts';
+import type { WorkScenarioName } from './work-names.ts';
 
 /*
  * Faults planted in the compiled modules as they are loaded. Each text must fit exactly one place, so that a mutant whose
@@ -10,7 +11,7 @@ export interface Mutant {
   readonly module: string;
   readonly edits: readonly { readonly from: string; readonly to: string }[];
   /** The scenario that has to find it, and how its message begins. */
-  readonly scenario: ScenarioName;
+  readonly scenario: ScenarioName | WorkScenarioName;
   readonly finding: RegExp;
 }
 

@@ -1,0 +1,23 @@
+/** The scenarios of the work queue, for whoever must not load the code that they run. */
+export const WORK_SCENARIOS = [
+  'work: one to one',
+  'work: one to one, across 2^32',
+  'work: a message for one of two',
+  'work: two messages for two',
+  'work: two producers',
+  'work: consumer killed',
+  'work: consumer killed, producer waits',
+  'work: consumer killed and succeeded',
+  'work: producer killed',
+  'work: producer killed in a batch',
+  'work: given back',
+  'work: given back by one who is killed',
+  'work: delivered too often',
+  'work: a slow consumer',
+  'work: a stream that ends',
+] as const;
+export type WorkScenarioName = (typeof WORK_SCENARIOS)[number];
+
+export function isWorkScenario(name: string): name is WorkScenarioName {
+  return (WORK_SCENARIOS as readonly string[]).includes(name);
+}

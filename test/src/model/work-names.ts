@@ -2,7 +2,6 @@
 export const WORK_SCENARIOS = [
   'work: one to one',
   'work: one to one, across 2^32',
-  'work: a message for one of two',
   'work: two messages for two',
   'work: two producers',
   'work: consumer killed',

@@ -14,6 +14,7 @@ export const WORK_SCENARIOS = [
   'work: delivered too often',
   'work: a slow consumer',
   'work: a stream that ends',
+  'work: a stream that has ended',
 ] as const;
 export type WorkScenarioName = (typeof WORK_SCENARIOS)[number];
 

@@ -26,6 +26,8 @@ interface Writing {
   /** Messages that are there before the others begin. */
   readonly before?: readonly number[];
   readonly ending?: boolean;
+  /** Whether the stream has ended before the others begin. */
+  readonly ended?: boolean;
 }
 
 /** Claims as many of these as there is room for, up to `batch`, and writes them; returns how many. */
@@ -42,10 +44,11 @@ function claim(producer: WorkProducer, messages: readonly number[], batch: numbe
 
 /** Writes messages, and waits for room where there is none. */
 function produce(shape: WorkShape, messages: readonly number[], options: Writing = {}): void {
-  const { batch = 1, before = [], ending = false } = options;
+  const { batch = 1, before = [], ending = false, ended = false } = options;
   const producer: WorkProducer = openModelQueue(shape).producer({ wait: 'park' });
   claim(producer, before, before.length);
   producer.commit();
+  if (ended) producer.end();
   note('attached');
   for (const message of before) note('committed', message);
   for (let next = 0; next < messages.length; ) {
@@ -304,14 +307,14 @@ export const workScenarios: Readonly<Record<WorkScenarioName, () => Scenario>> =
       kills: 1,
       actors: (at) => [
         actor('producer', () => produce(at, [], { before: [1] })),
-        actor('consumer 1', () => failAll(at), mortal),
+        actor('consumer 1', () => giveBackOne(at), mortal),
         actor('consumer 2', () => failAll(at)),
       ],
     }),
   'work: a slow consumer': () =>
     scene({
       actors: (at) => [
-        actor('producer', () => produce(at, upTo(4, 3), { before: [1, 2] })),
+        actor('producer', () => produce(at, upTo(3, 3), { before: [1, 2] })),
         actor('consumer 1', () => keep(at)),
         actor('consumer 2', () => consume(at)),
       ],
@@ -320,7 +323,15 @@ export const workScenarios: Readonly<Record<WorkScenarioName, () => Scenario>> =
     scene({
       ending: true,
       actors: (at) => [
-        actor('producer', () => produce(at, [], { before: [1], ending: true })),
+        actor('producer', () => produce(at, upTo(1), { ending: true })),
+        actor('consumer', () => consume(at, true)),
+      ],
+    }),
+  'work: a stream that has ended': () =>
+    scene({
+      ending: true,
+      actors: (at) => [
+        actor('producer', () => produce(at, [], { before: [1], ended: true })),
         actor('consumer 1', () => consume(at, true)),
         actor('consumer 2', () => consume(at, true)),
       ],

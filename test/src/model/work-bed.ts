@@ -118,6 +118,15 @@ export function checkpoint(objects: object, ...numbers: number[]): void {
   run().checkpoint(() => `${numbers} ${fingerprint(objects)}`);
 }
 
+/** Does nothing more, and lives on: until it is killed. */
+export function liveOn(): void {
+  call(
+    'live on',
+    () => [],
+    () => undefined,
+  );
+}
+
 /** What the state of a cell says, in the numbers of the layout. */
 export function cellState(store: Store, cell: number): number {
   return (store[place(`cell ${cell}.state`)] as number) & 7;

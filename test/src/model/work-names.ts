@@ -6,6 +6,7 @@ export const WORK_SCENARIOS = [
   'work: two producers',
   'work: consumer killed',
   'work: consumer killed, producer waits',
+  'work: somebody else killed',
   'work: consumer killed and succeeded',
   'work: producer killed',
   'work: producer killed in a batch',

@@ -5,6 +5,7 @@ import {
   CELLS,
   cellState,
   checkpoint,
+  liveOn,
   note,
   openModelQueue,
   PAYLOAD_WORDS,
@@ -26,6 +27,8 @@ interface Writing {
   /** Messages that are there before the others begin. */
   readonly before?: readonly number[];
   readonly ending?: boolean;
+  /** Whether the producer lives on. */
+  readonly staying?: boolean;
   /** Whether the stream has ended before the others begin. */
   readonly ended?: boolean;
 }
@@ -63,6 +66,7 @@ function produce(shape: WorkShape, messages: readonly number[], options: Writing
   }
   if (ending) producer.end();
   note('done');
+  if (options.staying) liveOn();
 }
 
 const checked: Handler = (view, offset, length, type) => {
@@ -128,7 +132,7 @@ function giveBackOne(shape: WorkShape): void {
 function keep(shape: WorkShape): void {
   const delivery = openModelQueue(shape).consumer({ wait: 'park' }).tryTake();
   note('kept', delivery?.type);
-  note('alive');
+  liveOn();
 }
 
 const EVENTS_A_MESSAGE = 'handled';
@@ -258,6 +262,15 @@ export const workScenarios: Readonly<Record<WorkScenarioName, () => Scenario>> =
       actors: (at) => [
         actor('producer', () => produce(at, [3], { before: [1, 2] })),
         actor('consumer 1', () => keep(at), mortal),
+        actor('consumer 2', () => consume(at)),
+      ],
+    }),
+  'work: somebody else killed': () =>
+    scene({
+      kills: 1,
+      actors: (at) => [
+        actor('producer', () => produce(at, [], { before: [1], staying: true }), mortal),
+        actor('consumer 1', () => consume(at)),
         actor('consumer 2', () => consume(at)),
       ],
     }),

@@ -74,7 +74,7 @@ describe('a header that no correct program writes is refused by its field', () =
   });
 
   test.each([
-    ['capacity', 4096, 'cellsOffset'],
+    ['capacity', 4096, 'dataOffset'],
     ['messageBytes', 1000, 'strideBytes'],
     ['producers', 3, 'slotCount'],
     ['consumers', 2, 'slotCount'],

@@ -5,7 +5,6 @@ export const WORK_SCENARIOS = [
   'work: two messages for two',
   'work: two producers',
   'work: consumer killed',
-  'work: consumer killed, producer waits',
   'work: somebody else killed',
   'work: consumer killed and succeeded',
   'work: producer killed',

@@ -1,6 +1,6 @@
 import { memory as coreMemory, SLOT, SlotTable } from '@memlane/core';
 import { WorkQueue } from '@memlane/ring';
-import { WORK_CELL, WORK_MESSAGE, WORK_WORDS, workGeometry } from '@memlane/ring/layout';
+import { WORK_CELL, WORK_WORDS, workGeometry } from '@memlane/ring/layout';
 import { fingerprint, withoutState } from './fingerprint.ts';
 import { closeDescriptor, LOCKS_DROPPED, newDescriptor, replaceKernel } from './kernel.ts';
 import * as memory from './memory.ts';
@@ -131,9 +131,6 @@ export function liveOn(): void {
 export function cellState(store: Store, cell: number): number {
   return (store[place(`cell ${cell}.state`)] as number) & 7;
 }
-
-/** Where a word of the messages is, by its index in the view. */
-export const MESSAGE_WORDS: number = WORK_MESSAGE.bytes >> 2;
 
 /** The view of the messages whose accesses are steps, word by word. */
 function messageView(): object {

@@ -8,7 +8,7 @@ import { type Scratch, scratchFolder } from '../support/scratch.ts';
 // Producers and consumers, each a process with two threads, are killed and stopped at random moments. Nothing that was
 // committed may be missing, and nothing may be left. MEMLANE_KILLS makes it longer.
 
-const KILLS = Number(process.env.MEMLANE_KILLS ?? 30);
+const KILLS = Number(process.env.MEMLANE_KILLS ?? 20);
 const SEATS = 2;
 const PATIENCE_MS = 60_000;
 

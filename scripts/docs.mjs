@@ -77,6 +77,23 @@ const counters = table(
     [cellsOffset, `64 rows of ${rowBytes} bytes, one a slot, each of 256 cells, one a counter`],
   ],
 );
+
+const workShape = { capacity: 64, messageBytes: 48, producers: 1, consumers: 2 };
+const work = layout.workGeometry(workShape, 4096);
+const workQueue = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'workHeader'],
+    [work.slotsOffset, 'slot 0, the producer'],
+    [work.slotsOffset + SLOT.bytes, 'slots 1 and 2, the consumers'],
+    [work.wordsOffset, 'workWords'],
+    [work.cellsOffset, '64 times workCell'],
+    [work.cellsOffset + workShape.capacity * layout.WORK_CELL.bytes, 'unused, to the end of the page'],
+    [work.dataOffset, '64 times workMessage with its payload, `strideBytes` apart'],
+    [work.fileLength, 'end of the file, a multiple of the page size'],
+  ],
+);
 const hex = (number) => `\`0x${number.toString(16).padStart(8, '0')}\``;
 
 const parts = {
@@ -94,6 +111,11 @@ const parts = {
     counters,
     'counters signature': hex(layout.COUNTERS_SIGNATURE),
     'counters structures': [layout.COUNTERS_HEADER, layout.COUNTER, layout.CELL].map(structure).join('\n\n'),
+    work: workQueue,
+    'work signature': hex(layout.WORK_SIGNATURE),
+    'work structures': [layout.WORK_HEADER, layout.WORK_WORDS, layout.WORK_CELL, layout.WORK_MESSAGE]
+      .map(structure)
+      .join('\n\n'),
     structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.LANE, layout.CURSOR, layout.RECORD]
       .map(structure)
       .join('\n\n'),

@@ -32,7 +32,7 @@ import { expectNoFault, lied } from './shared-structure.ts';
  * old cell to be taken for a new one. An allocation takes some 10 us, so that is three hours (20 s) of nothing else.
  */
 
-const { compareAndSet, fence, load, store } = memory; // constants of this module: see lane.ts
+const { compareAndSet, fence, load, store } = memory; // constants of this module: see lane-writer.ts
 
 const STATUS = COUNTER.fields.status.offset >> 2;
 const SETTER = COUNTER.fields.setter.offset >> 2;

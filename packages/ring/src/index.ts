@@ -15,6 +15,7 @@ export {
 export type { CountersShape } from './counters-file.ts';
 export type { Counter, Gauge } from './counters-handle.ts';
 export type { CounterEntry } from './counters-records.ts';
+export { Delivery, type NackOptions } from './delivery.ts';
 export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';
 export type { RecordView } from './lane-memory.ts';
@@ -54,3 +55,19 @@ export type { RingShape } from './ring-file.ts';
 export type { ConsumerStatistics, EndpointStatistics, RingStatistics } from './ring-statistics.ts';
 export type { CreateOptions, OpenOptions } from './shared-structure.ts';
 export type { Loss } from './standing.ts';
+export { WorkConsumer } from './work-consumer.ts';
+export type { WorkQueueShape } from './work-file.ts';
+export { WorkProducer, type WorkWriteOptions } from './work-producer.ts';
+export {
+  attachWorkQueue,
+  type CreateWorkQueueOptions,
+  createAnonymousWorkQueue,
+  createWorkQueue,
+  type OpenWorkQueueOptions,
+  openOrCreateWorkQueue,
+  openWorkQueue,
+  removeWorkQueue,
+  WorkQueue,
+  type WorkQueueDescriptor,
+  type WorkQueueStatistics,
+} from './work-queue.ts';

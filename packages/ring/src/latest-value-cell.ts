@@ -27,7 +27,7 @@ import { expectNoFault, lied } from './shared-structure.ts';
  * a copy that may be torn: at 10 million versions a second it would have to sleep 429 s, and wake within 0.4 us of that.
  */
 
-const { fence, load, store } = memory; // constants of this module: see lane.ts
+const { fence, load, store } = memory; // constants of this module: see lane-writer.ts
 
 const VERSION = LATEST_VALUE.fields.version.offset >> 2;
 const INTENT = LATEST_VALUE.fields.intent.offset >> 2;

@@ -7,7 +7,7 @@ import { WRITER_SLOT } from './latest-value-descriptor.ts';
 import type { MappedLatestValue } from './latest-value-file.ts';
 import { lossOfStation } from './shared-structure.ts';
 
-// Constants of this module: see lane.ts.
+// Constants of this module: see lane-writer.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;
 
 /**

@@ -1,10 +1,11 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
+import type { Endpoint, WaitOptions } from './endpoint.ts';
 import { CursorGate, CursorsGate, type Gate, OpenGate } from './gate.ts';
 import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
 import type { LaneHealth, RecordView } from './lane-memory.ts';
 import { FULL, LaneWriter } from './lane-writer.ts';
+import { lengthOf, OrderedWrites } from './ordered-writes.ts';
 import { type Place, recovers } from './recovery.ts';
 import type { Retention } from './retention.ts';
 import type { MappedRing } from './ring-file.ts';
@@ -37,11 +38,7 @@ export class Producer extends LaneEndpoint {
   readonly #slot: number;
   readonly #lane: LaneWriter;
   #ended = false;
-  /** Writes that found room at once, since the event loop was last let turn for them. */
-  #atOnce = 0;
-  /** Writes that wait for room, and the end of the last of them. */
-  #queued = 0;
-  #lastQueued: Promise<void> = Promise.resolve();
+  readonly #writes = new OrderedWrites();
   readonly #publish = (): boolean => this.#lane.publish();
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
@@ -162,24 +159,12 @@ export class Producer extends LaneEndpoint {
     const { type = 0, signal } = checkOptions('options', options);
     checkSignal(signal);
     signal?.throwIfAborted();
-    if (this.#queued === 0 && this.tryWrite(message, type)) {
-      this.#atOnce = (this.#atOnce + 1) % OPERATIONS_A_TURN;
-      return this.#atOnce === 0 ? nextTurn() : undefined;
-    }
     const length = lengthOf(message);
-    const before = this.#lastQueued;
-    let done: (value: Promise<void>) => void = () => {};
-    this.#queued += 1;
-    this.#lastQueued = new Promise((resolve) => {
-      done = resolve;
-    });
-    try {
-      await abortable(before, signal);
-      while (!this.tryWrite(message, type)) await this.waiter.wait(() => this.#hasRoomFor(length), signal);
-    } finally {
-      this.#queued -= 1;
-      done(before); // not at once: an aborted write must not let the next one overtake those before it
-    }
+    await this.#writes.write(
+      () => this.tryWrite(message, type),
+      (until) => this.waiter.wait(() => this.#hasRoomFor(length), until),
+      signal,
+    );
   }
 
   /**
@@ -309,20 +294,3 @@ function gateOf({ lanes, table }: MappedRing, lane: number, health: LaneHealth):
 
 /** Fresh files that may be lost one after the other within one operation. */
 const MOST_ATTEMPTS = 16;
-
-/** Bytes that a message takes in the ring. @throws ERR_MEMLANE_ARGUMENT when it is none. */
-function lengthOf(message: Uint8Array | string): number {
-  if (typeof message === 'string') return Buffer.byteLength(message);
-  if (!(message instanceof Uint8Array)) throwArgument('message', message, 'a Uint8Array, a Buffer or a string');
-  return message.length;
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => reject(signal.reason);
-    signal.addEventListener('abort', aborted, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
-  });
-}

@@ -28,7 +28,7 @@ export const HEADER_BYTES: number = RECORD.bytes;
 /** Records begin at multiples of this, so that payloads are aligned for every type of view. */
 export const ALIGNMENT = 8;
 
-// Unexported, hence constants in the generated code: see lane.ts.
+// Unexported, hence constants in the generated code: see lane-writer.ts.
 const alignment = ALIGNMENT;
 const roundingUp = HEADER_BYTES + ALIGNMENT - 1;
 

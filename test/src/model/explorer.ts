@@ -487,13 +487,17 @@ function replaced(moments: readonly Moment[], actor: number, moment: Moment): Mo
 const keyWords = new Int32Array(256);
 const keyBytes = Buffer.from(keyWords.buffer);
 
-/** Ways from the first state to the ends. @throws when one of them goes round in a circle. */
+/** Ways from the first states (whoever is killed before its first step makes more than one) to the ends. @throws when one of them goes round in a circle. */
 function countPaths(ways: readonly (readonly number[])[], ends: ReadonlySet<number>): bigint {
   const arriving = new Int32Array(ways.length);
   for (const targets of ways) for (const target of targets) (arriving[target] as number)++;
   const paths = new Array<bigint>(ways.length).fill(0n);
-  paths[0] = 1n;
-  const ready = [0];
+  const ready: number[] = [];
+  for (const [state, count] of arriving.entries()) {
+    if (count > 0) continue;
+    paths[state] = 1n;
+    ready.push(state);
+  }
   let total = 0n;
   let visited = 0;
   for (let state = ready.pop(); state !== undefined; state = ready.pop()) {

@@ -1,5 +1,6 @@
 import { cellMutants } from './cell-mutants.ts';
-import { type Mutant, mutants } from './mutants.ts';
+import { mutants as laneMutants, type Mutant } from './mutants.ts';
+import { workMutants } from './work-mutants.ts';
 
 /*
  * The seam of the explorer: core's module of memory operations and its bells are replaced by the explorer's, and one text
@@ -11,7 +12,8 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/core/dist/doorbell.js': new URL('./doorbell.js', import.meta.url).href,
 };
 
-const mutant = [...mutants, ...cellMutants].find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
+const mutants = [...laneMutants, ...cellMutants, ...workMutants];
+const mutant = mutants.find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 
 interface Resolved {

@@ -53,6 +53,22 @@ export function getAndAdd(_words: Int32Array, index: number, delta: number): num
   });
 }
 
+export function setBits(_words: Int32Array, index: number, bits: number): void {
+  const at = placeOf(index);
+  touch('update', at, `or ${bits}`, true, (words) => {
+    (words[at] as number) |= bits;
+    return 0;
+  });
+}
+
+export function clearBits(_words: Int32Array, index: number, bits: number): void {
+  const at = placeOf(index);
+  touch('update', at, `without ${bits}`, true, (words) => {
+    (words[at] as number) &= ~bits;
+    return 0;
+  });
+}
+
 export function compareAndSet(_words: Int32Array, index: number, expected: number, value: number): boolean {
   const at = placeOf(index);
   const swapped = touch('update', at, `${expected} to ${value}`, false, (words) => {
@@ -61,22 +77,6 @@ export function compareAndSet(_words: Int32Array, index: number, expected: numbe
     return 1;
   });
   return swapped === 1;
-}
-
-export function setBits(_words: Int32Array, index: number, bits: number): void {
-  const at = placeOf(index);
-  touch('update', at, `| ${bits}`, true, (words) => {
-    words[at] = (words[at] as number) | bits;
-    return 0;
-  });
-}
-
-export function clearBits(_words: Int32Array, index: number, bits: number): void {
-  const at = placeOf(index);
-  touch('update', at, `& ~${bits}`, true, (words) => {
-    words[at] = (words[at] as number) & ~bits;
-    return 0;
-  });
 }
 
 /** Every step is in one order anyway: what a fence is for cannot be seen here. */

@@ -164,6 +164,11 @@ export class WorkReader {
       const word = load(this.#words, at);
       const state = word & STATE_MASK;
       if (state === RETURNED || (state === READY && this.#takesReady)) {
+        if (state === READY) {
+          // Ready by now, and so perhaps are those before it: only what is not found in its turn is taken out of turn.
+          const inTurn = this.#findNew(claiming);
+          if (inTurn >= 0) return inTurn;
+        }
         if (!claiming) return index;
         if (!this.#claim(at, word)) continue;
         return index;

@@ -2,11 +2,11 @@
 #include "shared-queue.h"
 #include <boost/interprocess/ipc/message_queue.hpp>
 
-enum { WAITS_INSIDE = 1 };
+static const bool waits_inside = true;
 using boost::interprocess::message_queue;
 namespace interprocess = boost::interprocess;
 
-// In the system's folder of shared memory, whatever the path. The runner removes it.
+// In the system's folder of shared memory, whatever the path.
 static const char *name_of(const group_role *r) {
   static char name[256];
   const char *file = strrchr(r->path, '/');
@@ -15,6 +15,8 @@ static const char *name_of(const group_role *r) {
   snprintf(name, sizeof name, "%.*s.%s", (int)(file - folder), folder, file + 1);
   return name;
 }
+
+static void all_attached(const group_role *r) { message_queue::remove(name_of(r)); }
 
 static inline bool send(void *queue, const work *k, double stamp) {
   number(k, reinterpret_cast<char *>(k->source), stamp);

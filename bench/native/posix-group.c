@@ -2,7 +2,8 @@
 #include "shared-queue.h"
 #include <mqueue.h>
 
-enum { WAITS_INSIDE = 1, DEPTH = 10 };
+enum { DEPTH = 10 };
+static const bool waits_inside = true;
 
 static const char *name_of(const group_role *r) {
   static char name[256];
@@ -13,7 +14,9 @@ static const char *name_of(const group_role *r) {
   return name;
 }
 
-// One that is opened twice by nobody: attached as a descriptor of this process, in a pointer's clothes.
+static void all_attached(const group_role *r) { mq_unlink(name_of(r)); }
+
+// A descriptor, handed on as the pointer that the driver carries.
 static void *open_queue(const group_role *r, int flags) {
   struct mq_attr shape = {.mq_maxmsg = DEPTH, .mq_msgsize = r->size};
   const mqd_t queue = mq_open(name_of(r), O_RDWR | O_CLOEXEC | flags, 0600, &shape);

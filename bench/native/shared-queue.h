@@ -1,6 +1,7 @@
 // The driver of queues that several processes share, with slots of a fixed size. An includer defines, for each size N,
-// send_N(queue, work, stamp) and receive_N(queue, copy), both false when there is nothing to be had now, and
-// queue_N_make(role) and queue_N_open(role); then expands SHARED_QUEUE_MAIN. A call of WAITS_INSIDE queues waits itself.
+// send_N(queue, work, stamp) and receive_N(queue, copy), both false when there is nothing to be had now, queue_N_make(role)
+// and queue_N_open(role); further all_attached(role), which takes the name away where there is one outside the sample's
+// folder, and `waits_inside`, when sending and receiving wait themselves; then expands SHARED_QUEUE_MAIN.
 #pragma once
 #include "group.h"
 #include <fcntl.h>
@@ -37,12 +38,13 @@ static inline void *share_file(const char *path, size_t bytes, bool create) {
     static char copy[N] __attribute__((aligned(64)));                                                                    \
     intake t = intake_create(r);                                                                                         \
     await_go();                                                                                                          \
+    if (r->index == 0) all_attached(r);                                                                                  \
     intake_start(&t);                                                                                                    \
     const uint64_t deadline_ns = t.started_ns + (uint64_t)(r->limit_seconds * 1e9);                                      \
     for (uint32_t looks = 0; r->shared || !intake_is_complete(&t);) {                                                    \
       if (receive_##N(queue, copy)) {                                                                                    \
         const bool more = take_in(&t, k, copy, N);                                                                       \
-        if (more ? WAITS_INSIDE : !WAITS_INSIDE && looks == 0) t.ended_ns = now_ns();                                    \
+        if (more ? waits_inside : !waits_inside && looks == 0) t.ended_ns = now_ns();                                    \
         if (!more) break;                                                                                                \
         looks = 0;                                                                                                       \
         continue;                                                                                                        \

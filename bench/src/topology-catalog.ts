@@ -29,11 +29,13 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
     return undefined;
   };
   const ring = nodeProgram('group-ring', 'group');
-  const workQueue = nodeProgram('group-work-queue', 'group');
   const zeromq: Entry = { name: 'zeromq', program: await optional('zeromq', 'group-zeromq', 'group') };
   const piscina: Entry = { name: 'piscina', program: await optional('piscina', 'group-piscina', 'single') };
-  const ours = (program: Program, topology: Topology): Entry[] =>
-    ['each', 'batch'].map((rhythm) => ({ name: `memlane ${rhythm}`, program, variant: `${topology}-${rhythm}` }));
+  const ours = (program: Program, topology: Topology): Entry[] => [
+    { name: 'memlane each', program, variant: `${topology}-each` },
+    { name: 'memlane batch', program, variant: `${topology}-batch` },
+    { name: 'memlane batch, adaptive', program, variant: `${topology}-batch-adaptive` },
+  ];
   const nativeQueues: Entry[] = [
     { name: 'ck_ring', program: nativeProgram('ckGroup') },
     { name: 'boost queue', program: nativeProgram('boostGroup') },
@@ -52,7 +54,7 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
       zeromq,
       ...nodeChannels,
     ],
-    workQueue: [...ours(workQueue, 'workQueue'), ...nativeQueues, zeromq, ...nodeChannels, piscina],
+    workQueue: [...nativeQueues, zeromq, ...nodeChannels, piscina],
   };
   const cases = (Object.entries(entries) as [Topology, Entry[]][]).flatMap(([topology, all]) =>
     all.flatMap((entry) => expand(topology, entry)),

@@ -1,6 +1,7 @@
 // The ring between several processes: mpsc (a lane for each producer) and broadcast (lossless, all consumers see all).
-// Variants: each of them with `-each` (one commit a message) and `-batch` (32 claims a commit).
-import { createRing, FULL, openRing, type Producer, type RecordView } from '@memlane/ring';
+// Variants: each of them with `-each` (one commit a message) or `-batch` (32 claims a commit), which wait as the native
+// peers do, letting others run without going to sleep; and with `-batch-adaptive`, which waits as endpoints do by default.
+import { type CreateRingOptions, createRing, FULL, openRing, type Producer, type RecordView } from '@memlane/ring';
 import { awaitGo, parseGroupRole, stampOf } from '../group-role.ts';
 import { Intake } from '../intake.ts';
 import { ProcessorMeter } from '../processor-meter.ts';
@@ -11,8 +12,13 @@ const capacityBytes = 1 << 20;
 
 const role = parseGroupRole();
 const work = new Workload(role.sizeBytes);
-const [topology, rhythm] = role.variant.split('-');
-const batch = rhythm === 'batch' ? 32 : 1;
+const topology = role.variant.startsWith('mpsc') ? 'mpsc' : 'broadcast';
+const batch = role.variant.includes('batch') ? 32 : 1;
+const wait = role.variant.endsWith('adaptive') ? 'adaptive' : 'yield';
+const shape: CreateRingOptions =
+  topology === 'mpsc'
+    ? { topology, producers: role.producers, capacityBytes }
+    : { topology, consumers: role.consumers, capacityBytes };
 const meter = new ProcessorMeter();
 
 /** What a producer that found the ring full waits for: where its own time is told from its waiting, a good deal at once. */
@@ -50,11 +56,8 @@ function produce(producer: Producer, from: number, to: number): void {
 }
 
 async function consume(): Promise<void> {
-  const { producers, consumers } = role;
-  // Not in a literal at the call: every topology has options that another has not.
-  const options = { topology, producers, consumers, capacityBytes } as const;
-  using ring = role.index === 0 ? createRing(role.path, options) : openRing(role.path);
-  using consumer = ring.consumer();
+  using ring = role.index === 0 ? createRing(role.path, shape) : openRing(role.path);
+  using consumer = ring.consumer({ wait });
   const intake = new Intake(role);
   const take = ({ f64 }: RecordView, offset: number, length: number): void => {
     const stamp = f64[offset >>> 3];
@@ -71,7 +74,7 @@ async function consume(): Promise<void> {
 
 if (role.produces) {
   using ring = openRing(role.path);
-  using producer = ring.producer();
+  using producer = ring.producer({ wait });
   await awaitGo();
   meter.resume();
   produce(producer, 0, role.warmup);

@@ -70,7 +70,7 @@ export function buildNative(names: readonly NativeName[]): NativePrograms {
       const result = spawnSync(compiler, argv, { encoding: 'utf8' });
       if (result.status !== 0) {
         const why = result.error ? `${compiler} is not installed` : firstError(result.stderr);
-        const remedy = debian && !result.error ? ` (Debian's package ${debian} may be missing)` : '';
+        const remedy = debian && !result.error ? ` (apt-get install ${debian})` : '';
         missing.push(`${name} is left out: ${why}${remedy}`);
         continue;
       }

@@ -71,7 +71,7 @@ export function judgeTopologies(results: readonly Result[]): Aim[] {
   });
 }
 
-export const topologyNames: Readonly<Record<Topology, string>> = {
+const topologyNames: Readonly<Record<Topology, string>> = {
   mpsc: 'mpsc',
   broadcast: 'broadcast',
   workQueue: 'work queue',

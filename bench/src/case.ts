@@ -33,6 +33,8 @@ export interface Case {
   readonly sizeBytes: number;
   /** One of each where there is none. */
   readonly shape?: Shape;
+  /** Messages of each producer in the shortest sample that tells anything. */
+  readonly fewestEach?: number;
 }
 
 /** @param module a file name under cases/ */

@@ -4,8 +4,6 @@ import type { Measurement } from './sample.ts';
 /** A third of a run comes on top of it as warm-up, for the optimizing compiler. */
 const warmupShare = 1 / 3;
 const fewestMessages = 60;
-/** So that one which stalls is not cut down to what it does before that: a few messages go through the longest queue. */
-const fewestInGroup = 20_000;
 const firstGuessMessages = 20_000;
 const firstGuessBytes = 32 << 20;
 /** A tail needs numbers, and a sleeping round trip makes few a second. */
@@ -31,7 +29,8 @@ export class RunLengths {
     const seconds = this.#sampleSeconds * share * (subject.kind === 'roundTrip' ? roundTripFactor : 1);
     const wanted =
       perSecond === undefined ? Math.min(firstGuessMessages, firstGuessBytes / subject.sizeBytes) : perSecond * seconds;
-    const measured = Math.max(subject.shape ? fewestInGroup : fewestMessages, Math.round(wanted));
+    const fewest = (subject.fewestEach ?? 0) * (subject.shape?.producers ?? 1);
+    const measured = Math.max(fewestMessages, fewest, Math.round(wanted));
     return { warmup: Math.ceil(measured * warmupShare), measured };
   }
 

@@ -10,10 +10,19 @@ export const shapes: Readonly<Record<Topology, readonly Shape[]>> = {
   workQueue: [1, 2, 4].map((count) => ({ producers: count, consumers: count })),
 };
 
+/**
+ * What keeps a producer busy for many slices of the processor: one that is through within its first never meets the others,
+ * and a queue that stalls would look fast once it is given as few messages as it gets through.
+ */
+const manySlices = 250_000;
+/** For what hands each message to the kernel or to an event loop, which lets others run all the time. */
+const few = 2_000;
+
 interface Entry {
   readonly name: string;
   readonly program: Program | undefined;
   readonly variant?: string;
+  readonly fewestEach?: number;
 }
 
 /** Every case of several producers and consumers that can run here. Names are what reports, aims and `--only` call them by. */
@@ -32,13 +41,13 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
   const zeromq: Entry = { name: 'zeromq', program: await optional('zeromq', 'group-zeromq', 'group') };
   const piscina: Entry = { name: 'piscina', program: await optional('piscina', 'group-piscina', 'single') };
   const ours = (program: Program, topology: Topology): Entry[] => [
-    { name: 'memlane each', program, variant: `${topology}-each` },
-    { name: 'memlane batch', program, variant: `${topology}-batch` },
-    { name: 'memlane batch, adaptive', program, variant: `${topology}-batch-adaptive` },
+    { name: 'memlane each', program, variant: `${topology}-each`, fewestEach: manySlices },
+    { name: 'memlane batch', program, variant: `${topology}-batch`, fewestEach: manySlices },
+    { name: 'memlane batch, adaptive', program, variant: `${topology}-batch-adaptive`, fewestEach: manySlices },
   ];
   const nativeQueues: Entry[] = [
-    { name: 'ck_ring', program: nativeProgram('ckGroup') },
-    { name: 'boost queue', program: nativeProgram('boostGroup') },
+    { name: 'ck_ring', program: nativeProgram('ckGroup'), fewestEach: manySlices },
+    { name: 'boost queue', program: nativeProgram('boostGroup'), fewestEach: manySlices },
     { name: 'boost message_queue', program: nativeProgram('boostIpcGroup') },
     { name: 'POSIX mq', program: nativeProgram('posixGroup') },
   ];
@@ -62,9 +71,9 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
   return { cases, leftOut };
 }
 
-function expand(kind: Topology, { name, program, variant = kind }: Entry): Case[] {
+function expand(kind: Topology, { name, program, variant = kind, fewestEach = few }: Entry): Case[] {
   if (!program) return [];
   return topologySizes.flatMap((sizeBytes) =>
-    shapes[kind].map((shape) => ({ kind, name, variant, program, sizeBytes, shape })),
+    shapes[kind].map((shape) => ({ kind, name, variant, program, sizeBytes, shape, fewestEach })),
   );
 }

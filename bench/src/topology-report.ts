@@ -1,5 +1,6 @@
 import { messagesPerSecond } from './aims.ts';
 import { shapeLabel, sizeLabel, type Topology } from './case.ts';
+import { limitSeconds } from './group-sample.ts';
 import { engineering, table } from './report.ts';
 import type { Result } from './run.ts';
 import { median } from './statistics.ts';
@@ -85,9 +86,9 @@ function spread(values: readonly number[], format: (value: number) => string): s
   return `${format(median(values))} (${format(Math.min(...values))}..${format(Math.max(...values))})`;
 }
 
-/** A line for each case that did not come through in time. */
+/** What is to be said of samples that did not come through in time. */
 export function stalledNotes(results: readonly Result[]): string[] {
   const stalled = results.filter(({ samples }) => samples.some((sample) => sample.stalled));
   if (stalled.length === 0) return [];
-  return ['STALLED: not through after 4 s; the rate is what it came to until then'];
+  return [`STALLED: not through after ${limitSeconds} s; the rate is what it came to until then`];
 }

@@ -11,6 +11,8 @@ import { Workload } from '../workload.ts';
 const sendHighWaterMark = 1000;
 const receiveHighWaterMark = 1000;
 const reconnectInterval = 1;
+/** A receive() sometimes sleeps on while messages are there, until another comes, or this is over. */
+const receiveTimeout = 20;
 
 const role = parseGroupRole();
 const work = new Workload(role.sizeBytes);
@@ -51,17 +53,18 @@ async function publish(): Promise<void> {
   const meter = new ProcessorMeter();
   for (let sequence = 0; sequence < role.count; sequence++) {
     if (sequence === role.warmup) meter.resume();
-    await sendToAll(socket, message(stampOf(role, sequence)));
+    const payload = message(stampOf(role, sequence));
+    await insist(() => socket.send(payload));
   }
   meter.pause();
   report({ producerNs: meter.spentNs / (role.count - role.warmup) });
 }
 
-/** Where a subscriber is full, this kind of socket does not wait but refuses. */
-async function sendToAll(socket: XPublisher, payload: Buffer): Promise<void> {
+/** Tries again what was refused or took too long: where a subscriber is full, a publisher does not wait. */
+async function insist<Result>(operation: () => Promise<Result>): Promise<Result> {
   for (;;) {
     try {
-      return await socket.send(payload);
+      return await operation();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       await nextTurn();
@@ -71,11 +74,11 @@ async function sendToAll(socket: XPublisher, payload: Buffer): Promise<void> {
 
 async function open(): Promise<Pull | Subscriber> {
   if (role.variant !== 'broadcast') {
-    const socket = new Pull({ receiveHighWaterMark });
+    const socket = new Pull({ receiveHighWaterMark, receiveTimeout });
     await socket.bind(address(role.index));
     return socket;
   }
-  const socket = new Subscriber({ receiveHighWaterMark, reconnectInterval });
+  const socket = new Subscriber({ receiveHighWaterMark, receiveTimeout, reconnectInterval });
   socket.subscribe();
   socket.connect(address(0));
   return socket;
@@ -87,7 +90,7 @@ async function receiveAll(): Promise<void> {
   await awaitGo();
   intake.start();
   for (let marks = 0; !intake.isComplete && marks < role.producers; ) {
-    const [{ buffer, byteOffset, byteLength }] = await socket.receive();
+    const [{ buffer, byteOffset, byteLength }] = await insist(() => socket.receive());
     const view = new DataView(buffer, byteOffset, byteLength);
     const stamp = view.getFloat64(0, true);
     if (intake.take(stamp, work.isIntactAnywhere(view, 0, byteLength, stamp))) intake.mark();

@@ -38,6 +38,7 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
     return undefined;
   };
   const ring = nodeProgram('group-ring', 'group');
+  const workQueue = nodeProgram('group-work-queue', 'group');
   const zeromq: Entry = { name: 'zeromq', program: await optional('zeromq', 'group-zeromq', 'group') };
   const piscina: Entry = { name: 'piscina', program: await optional('piscina', 'group-piscina', 'single') };
   const ours = (program: Program, topology: Topology): Entry[] => [
@@ -63,7 +64,7 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
       zeromq,
       ...nodeChannels,
     ],
-    workQueue: [...nativeQueues, zeromq, ...nodeChannels, piscina],
+    workQueue: [...ours(workQueue, 'workQueue'), ...nativeQueues, zeromq, ...nodeChannels, piscina],
   };
   const cases = (Object.entries(entries) as [Topology, Entry[]][]).flatMap(([topology, all]) =>
     all.flatMap((entry) => expand(topology, entry)),

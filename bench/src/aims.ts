@@ -115,27 +115,36 @@ export function judge(results: readonly Result[]): Aim[] {
   ];
 }
 
-/**
- * The median, over the rounds, of the ratio within a round: the two ran seconds apart, while from one round to the next
- * the machine may have become another one.
- */
 function judgeRatio(aim: RatioAim, results: readonly Result[], kind: Kind, value: (sample: Sample) => number): Aim[] {
   const find = ([name, sizeBytes]: RatioAim['ours']): Result | undefined =>
     results.find(({ subject }) => subject.kind === kind && subject.name === name && subject.sizeBytes === sizeBytes);
   const [ours, theirs] = [find(aim.ours), find(aim.theirs)];
   if (!ours || !theirs) return [];
-  const { atLeast = 0, atMost } = aim;
-  const target = atMost === undefined ? `>= ${round(atLeast)}` : `<= ${round(atMost)}`;
   const title = `${aim.ours[0]} ${sizeLabel(aim.ours[1])}: ${aim.title}`;
+  return [compare(title, aim, ours, theirs, value)];
+}
+
+/**
+ * The median, over the rounds, of the ratio within a round: the two ran seconds apart, while from one round to the next
+ * the machine may have become another one.
+ */
+export function compare(
+  title: string,
+  { atLeast = 0, atMost }: { readonly atLeast?: number; readonly atMost?: number },
+  ours: Result,
+  theirs: Result,
+  value: (sample: Sample) => number,
+): Aim {
+  const target = atMost === undefined ? `>= ${round(atLeast)}` : `<= ${round(atMost)}`;
   const theirsByRound = new Map(theirs.samples.map((sample) => [sample.round, sample]));
   const ratios = ours.samples.flatMap((sample) => {
     const other = theirsByRound.get(sample.round);
     return other ? [value(sample) / value(other)] : [];
   });
-  if (ratios.length === 0) return [{ title, target, measured: 'failed', met: undefined }];
+  if (ratios.length === 0) return { title, target, measured: 'failed', met: undefined };
   const middle = median(ratios);
   const measured = `${round(middle)} (${round(Math.min(...ratios))}..${round(Math.max(...ratios))})`;
-  return [{ title, target, measured, met: atMost === undefined ? middle >= atLeast : middle <= atMost }];
+  return { title, target, measured, met: atMost === undefined ? middle >= atLeast : middle <= atMost };
 }
 
 /** The median, over the rounds, of what a message takes longer in a guarded ring than in a sealed one. */

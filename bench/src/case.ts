@@ -1,15 +1,26 @@
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-export type Kind = 'throughput' | 'roundTrip';
+/** Between a pair of processes, or one way for several to be joined. */
+export type Kind = 'throughput' | 'roundTrip' | Topology;
+
+/** `mpsc`: many to one, in order; `broadcast`: one to many, to all; `workQueue`: many to many, each message to one. */
+export type Topology = 'mpsc' | 'broadcast' | 'workQueue';
+
+/** How many processes there are on each side. Producers are a power of two, at the most 64. */
+export interface Shape {
+  readonly producers: number;
+  readonly consumers: number;
+}
 
 /**
  * How a case runs: `pair` starts the consumer, awaits its "ready" and starts the producer; `single` starts only the
- * producer, which starts its consumer itself (a forked child, a worker thread).
+ * producer, which starts its consumer itself (a forked child, a worker thread); `group` starts as many of both as the
+ * shape says (src/group-sample.ts).
  */
 export interface Program {
   readonly command: readonly string[];
-  readonly start: 'pair' | 'single';
+  readonly start: 'pair' | 'single' | 'group';
 }
 
 /** One way to move a message, at one size: what a sample is taken of. */
@@ -20,6 +31,10 @@ export interface Case {
   readonly program: Program;
   readonly variant: string;
   readonly sizeBytes: number;
+  /** One of each where there is none. */
+  readonly shape?: Shape;
+  /** Messages of each producer in the shortest sample that tells anything. */
+  readonly fewestEach?: number;
 }
 
 /** @param module a file name under cases/ */
@@ -27,8 +42,20 @@ export function nodeProgram(module: string, start: Program['start'] = 'pair'): P
   return { command: [execPath, fileURLToPath(new URL(`./cases/${module}.js`, import.meta.url))], start };
 }
 
-export function label({ kind, name, sizeBytes }: Case): string {
-  return `${kind === 'roundTrip' ? 'round trip ' : ''}${name} ${sizeLabel(sizeBytes)}`;
+const prefixes: Record<Kind, string> = {
+  throughput: '',
+  roundTrip: 'round trip ',
+  mpsc: 'mpsc ',
+  broadcast: 'broadcast ',
+  workQueue: 'work queue ',
+};
+
+export function label({ kind, name, sizeBytes, shape }: Case): string {
+  return `${prefixes[kind]}${shape ? `${shapeLabel(shape)} ` : ''}${name} ${sizeLabel(sizeBytes)}`;
+}
+
+export function shapeLabel({ producers, consumers }: Shape): string {
+  return `${producers}x${consumers}`;
 }
 
 export function sizeLabel(sizeBytes: number): string {

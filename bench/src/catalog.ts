@@ -79,7 +79,7 @@ function expand(kind: Kind, { name, variant, program }: Entry, sizes: readonly n
   return program ? sizes.map((sizeBytes) => ({ kind, name, variant, program, sizeBytes })) : [];
 }
 
-async function isInstalled(name: string): Promise<boolean> {
+export async function isInstalled(name: string): Promise<boolean> {
   try {
     await import(name);
     return true;

@@ -41,14 +41,25 @@ export class ChildGroup {
     this.#cpuLimitSeconds = cpuLimitSeconds;
   }
 
+  /** Starts a process on the core of its role. */
   start(role: 'producer' | 'consumer', command: readonly string[]): ChildProcess {
-    const pin = this.#cores ? ['taskset', '-c', String(this.#cores[role])] : [];
+    return this.#spawn(this.#cores && [this.#cores[role]], command, 'ignore');
+  }
+
+  /** Starts a process that takes orders on its standard input. @param roles on the core of either, or whichever is free */
+  startMember(roles: readonly ('producer' | 'consumer')[], command: readonly string[]): ChildProcess {
+    const cores = this.#cores;
+    return this.#spawn(cores && roles.map((role) => cores[role]), command, 'pipe');
+  }
+
+  #spawn(cores: readonly number[] | undefined, command: readonly string[], input: 'ignore' | 'pipe'): ChildProcess {
+    const pin = cores ? ['taskset', '-c', cores.join(',')] : [];
     // The limit ends a spinning child whose runner was killed too hard to do it.
     const [file, ...argv] = ['prlimit', `--cpu=${this.#cpuLimitSeconds}`, ...pin, ...command];
     const child = spawn(file, argv, {
       // A group of its own, so that what it starts itself can be ended with it.
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input, 'pipe', 'pipe'],
       env: { ...process.env, ...(this.#cores && { [consumerCoreVariable]: String(this.#cores.consumer) }) },
     });
     running.add(child);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { arch, versions } from 'node:process';
 import type { Cores } from './child-group.ts';
+import type { Suite } from './options.ts';
 
 /** What a result depends on and a reader needs; nothing that names the machine. */
 export interface Machine {
@@ -31,7 +32,7 @@ function allowedCores(): number[] {
   });
 }
 
-export function describeMachine(cores: Cores | undefined, compiler: string | undefined): Machine {
+export function describeMachine(cores: Cores | undefined, compiler: string | undefined, suite: Suite): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cpuCount: cpus().length,
@@ -42,6 +43,11 @@ export function describeMachine(cores: Cores | undefined, compiler: string | und
     node: versions.node,
     v8: versions.v8,
     compiler: compiler ?? 'none',
-    pinning: cores ? `producer core ${cores.producer}, consumer core ${cores.consumer}` : 'none: fewer than two cores',
+    pinning: cores ? describePinning(cores, suite) : 'none: fewer than two cores',
   };
+}
+
+function describePinning({ producer, consumer }: Cores, suite: Suite): string {
+  const alone = `producer core ${producer}, consumer core ${consumer}`;
+  return suite === 'pairs' ? alone : `one ${alone}; several dealt out over both`;
 }

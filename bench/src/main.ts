@@ -2,16 +2,27 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Aim, judge } from './aims.ts';
-import { label } from './case.ts';
+import { type Case, label } from './case.ts';
 import { loadCatalog } from './catalog.ts';
 import { DisturbanceMeter } from './disturbance.ts';
 import { type IdleResult, measureIdle } from './idle.ts';
 import { chooseCores, describeMachine } from './machine.ts';
-import { buildNative } from './native-build.ts';
+import { buildNative, groupPrograms, pairPrograms } from './native-build.ts';
 import { parseOptions, usage } from './options.ts';
-import { formatAims, formatHeader, formatIdle, formatNotes, formatRoundTrips, formatThroughput } from './report.ts';
+import {
+  formatAims,
+  formatHeader,
+  formatIdle,
+  formatNotes,
+  formatRoundTrips,
+  formatThroughput,
+  pairDrawing,
+} from './report.ts';
 import { run } from './run.ts';
 import { makeScratchDirectory } from './scratch-directory.ts';
+import { judgeTopologies } from './topology-aims.ts';
+import { loadTopologyCatalog } from './topology-catalog.ts';
+import { formatTopologies, stalledNotes, topologyDrawing } from './topology-report.ts';
 
 const options = parseOptions(process.argv.slice(2));
 if (!options) {
@@ -32,30 +43,29 @@ const say = (line: string): void => {
 };
 
 const cores = chooseCores();
-const native = buildNative();
-const catalog = await loadCatalog(native);
-const cases = catalog.cases.filter(
-  (subject) =>
-    options.only.test(label(subject)) && (subject.kind === 'roundTrip' || options.sizes.includes(subject.sizeBytes)),
-);
-const { sampleSeconds, rounds } = options;
+const { suite, only, sizes, sampleSeconds, rounds } = options;
+const isPairs = suite === 'pairs';
+const native = buildNative(isPairs ? pairPrograms : groupPrograms);
+const catalog = await (isPairs ? loadCatalog(native) : loadTopologyCatalog(native));
+const isWanted = (subject: Case): boolean =>
+  only.test(label(subject)) && (subject.kind === 'roundTrip' || sizes.includes(subject.sizeBytes));
+const cases = catalog.cases.filter(isWanted);
 const meter = new DisturbanceMeter(native.paths.probe, cores);
 const results = await run(cases, { rounds, sampleSeconds, directory, cores, meter, say });
-const measuresIdle = options.only.test('idle');
-say('idle consumers');
+const measuresIdle = isPairs && only.test('idle');
+if (measuresIdle) say('idle consumers');
 const idle = measuresIdle ? await measureIdle(options.idleSeconds, directory, cores) : [];
 say('');
 
-const machine = describeMachine(cores, native.compiler);
+const machine = describeMachine(cores, native.compiler, suite);
 const command = ['pnpm bench', ...process.argv.slice(2)].join(' ');
-const aims = [...judge(results), ...judgeIdle(idle)];
+const aims = isPairs ? [...judge(results), ...judgeIdle(idle)] : judgeTopologies(results);
+const notes = [...catalog.leftOut, ...stalledNotes(results)];
 const text = [
-  formatHeader(machine, command),
-  formatThroughput(results),
-  formatRoundTrips(results),
-  formatIdle(idle),
+  formatHeader(isPairs ? pairDrawing : topologyDrawing, machine, command),
+  ...(isPairs ? [formatThroughput(results), formatRoundTrips(results), formatIdle(idle)] : [formatTopologies(results)]),
   formatAims(aims),
-  formatNotes(results, catalog.leftOut),
+  formatNotes(results, notes),
 ]
   .filter((part) => part !== '')
   .join('\n\n');
@@ -79,8 +89,8 @@ function save(): void {
     machine,
     sampleSeconds,
     homeBounceNs: meter.homeNs,
-    results: results.map(({ subject: { kind, name, sizeBytes }, samples, failure }) => ({
-      ...{ kind, name, sizeBytes, failure },
+    results: results.map(({ subject: { kind, name, sizeBytes, shape }, samples, failure }) => ({
+      ...{ kind, name, sizeBytes, shape, failure },
       samples,
     })),
     idle,
@@ -92,7 +102,7 @@ function save(): void {
   if (!options.save) return;
   const target = fileURLToPath(new URL('../results/', import.meta.url));
   mkdirSync(target, { recursive: true });
-  const name = `${startedAt.toISOString().slice(0, 10)}-node-${machine.node}`;
+  const name = `${startedAt.toISOString().slice(0, 10)}-node-${machine.node}${isPairs ? '' : `-${suite}`}`;
   writeFileSync(join(target, `${name}.json`), json);
   writeFileSync(join(target, `${name}.txt`), `${text}\n`);
 }

@@ -7,14 +7,35 @@ const sources = fileURLToPath(new URL('../native', import.meta.url));
 const output = join(sources, 'build');
 const flags = ['-O3', '-march=native', '-Wall', '-Wextra', '-pthread'];
 
-const programs = {
-  spsc: { compiler: 'gcc', standard: '-std=gnu11', source: 'spsc.c' },
-  probe: { compiler: 'gcc', standard: '-std=gnu11', source: 'probe.c' },
-  ck: { compiler: 'gcc', standard: '-std=gnu11', source: 'ck.c' },
-  boost: { compiler: 'g++', standard: '-std=gnu++20', source: 'boost.cpp' },
-} as const;
+export type NativeName =
+  | 'spsc'
+  | 'probe'
+  | 'ck'
+  | 'boost'
+  | 'ckGroup'
+  | 'boostGroup'
+  | 'boostIpcGroup'
+  | 'posixGroup'
+  | 'zeromqGroup';
 
-export type NativeName = keyof typeof programs;
+interface NativeProgram {
+  readonly source: string;
+  /** The package that brings what it is compiled against. */
+  readonly debian?: string;
+  readonly libraries?: readonly string[];
+}
+
+const programs: Readonly<Record<NativeName, NativeProgram>> = {
+  spsc: { source: 'spsc.c' },
+  probe: { source: 'probe.c' },
+  ck: { source: 'ck.c', debian: 'libck-dev' },
+  boost: { source: 'boost.cpp', debian: 'libboost-dev' },
+  ckGroup: { source: 'ck-group.c', debian: 'libck-dev' },
+  boostGroup: { source: 'boost-group.cpp', debian: 'libboost-dev' },
+  boostIpcGroup: { source: 'boost-ipc-group.cpp', debian: 'libboost-dev', libraries: ['-lrt'] },
+  posixGroup: { source: 'posix-group.c', libraries: ['-lrt'] },
+  zeromqGroup: { source: 'zeromq-group.c', debian: 'libzmq3-dev', libraries: ['-lzmq'] },
+};
 
 /** The native programs that this machine can build, and a line for each that it cannot. */
 export interface NativePrograms {
@@ -23,26 +44,38 @@ export interface NativePrograms {
   readonly compiler: string | undefined;
 }
 
+export const pairPrograms: readonly NativeName[] = ['spsc', 'probe', 'ck', 'boost'];
+export const groupPrograms: readonly NativeName[] = [
+  'probe',
+  'ckGroup',
+  'boostGroup',
+  'boostIpcGroup',
+  'posixGroup',
+  'zeromqGroup',
+];
+
 /** Compiles what is missing or older than a source. */
-export function buildNative(): NativePrograms {
+export function buildNative(names: readonly NativeName[]): NativePrograms {
   mkdirSync(output, { recursive: true });
   const paths: Partial<Record<NativeName, string>> = {};
   const missing: string[] = [];
   const newestSourceMs = Math.max(...readdirSync(sources).map((name) => statSync(join(sources, name)).mtimeMs));
-  for (const [name, { compiler, standard, source }] of Object.entries(programs)) {
+  for (const name of names) {
+    const { source, debian, libraries = [] } = programs[name];
+    const [compiler, standard] = source.endsWith('.cpp') ? ['g++', '-std=gnu++20'] : ['gcc', '-std=gnu11'];
     const target = join(output, name);
     const isCurrent = existsSync(target) && statSync(target).mtimeMs > newestSourceMs;
     if (!isCurrent) {
-      const result = spawnSync(compiler, [standard, ...flags, join(sources, source), '-o', target], {
-        encoding: 'utf8',
-      });
+      const argv = [standard, ...flags, join(sources, source), '-o', target, ...libraries];
+      const result = spawnSync(compiler, argv, { encoding: 'utf8' });
       if (result.status !== 0) {
         const why = result.error ? `${compiler} is not installed` : firstError(result.stderr);
-        missing.push(`${name} is left out: ${why}`);
+        const remedy = debian && !result.error ? ` (apt-get install ${debian})` : '';
+        missing.push(`${name} is left out: ${why}${remedy}`);
         continue;
       }
     }
-    paths[name as NativeName] = target;
+    paths[name] = target;
   }
   return { paths, missing, compiler: compilerVersion() };
 }

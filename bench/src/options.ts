@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util';
 import { allSizes } from './catalog.ts';
+import { topologySizes } from './topology-catalog.ts';
+
+export type Suite = 'pairs' | 'topologies';
 
 export interface Options {
+  readonly suite: Suite;
   readonly only: RegExp;
   readonly sizes: readonly number[];
   readonly rounds: number;
@@ -12,10 +16,13 @@ export interface Options {
 }
 
 export const usage: string = `pnpm bench [-- OPTION ...]
-  --only REGEX     only cases whose name matches; round trips are called "round trip NAME"
-  --sizes 8,64     only these payload sizes, in bytes (${allSizes.join(', ')})
-  --rounds N       samples of each case (default 5)
-  --quick          one short round of 64 B and 1 KiB
+  --suite NAME     pairs (default): one producer, one consumer; topologies: several, on either side
+  --only REGEX     only cases whose name matches; round trips are called "round trip NAME",
+                   topologies "mpsc 8x1 NAME", "broadcast 1x4 NAME", "work queue 2x2 NAME"
+  --sizes 8,64     only these payload sizes, in bytes (${allSizes.join(', ')}; of topologies
+                   ${topologySizes.join(', ')}, default 64)
+  --rounds N       samples of each case (default 5; of topologies 3)
+  --quick          one short round; of pairs, 64 B and 1 KiB
   --json FILE      write all samples to FILE
   --save           write all samples and the tables to results/
   --help`;
@@ -26,6 +33,7 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     // pnpm hands its own "--" on.
     args: argv.filter((argument) => argument !== '--'),
     options: {
+      suite: { type: 'string', default: 'pairs' },
       only: { type: 'string', default: '' },
       sizes: { type: 'string' },
       rounds: { type: 'string' },
@@ -36,19 +44,29 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const sizes = values.sizes?.split(',').map(Number) ?? (values.quick ? [64, 1024] : allSizes);
-  const unknown = sizes.find((size) => !allSizes.includes(size));
-  if (unknown !== undefined) throw new RangeError(`--sizes: ${unknown} is not one of ${allSizes.join(', ')}`);
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  const { suite, quick } = values;
+  if (suite !== 'pairs' && suite !== 'topologies')
+    throw new RangeError(`--suite: ${suite} is not one of pairs, topologies`);
+  const possibleSizes = suite === 'pairs' ? allSizes : topologySizes;
+  const sizes = values.sizes?.split(',').map(Number) ?? defaultSizes(suite, quick);
+  const unknown = sizes.find((size) => !possibleSizes.includes(size));
+  if (unknown !== undefined) throw new RangeError(`--sizes: ${unknown} is not one of ${possibleSizes.join(', ')}`);
+  const rounds = Number(values.rounds ?? (quick ? 1 : suite === 'pairs' ? 5 : 3));
   if (!Number.isSafeInteger(rounds) || rounds < 1)
     throw new RangeError(`--rounds: ${values.rounds} is not a number from 1`);
   return {
+    suite,
     only: new RegExp(values.only, 'i'),
     sizes,
     rounds,
-    sampleSeconds: values.quick ? 0.15 : 0.4,
-    idleSeconds: values.quick ? 2 : 10,
+    sampleSeconds: quick ? 0.15 : suite === 'pairs' ? 0.4 : 0.3,
+    idleSeconds: quick ? 2 : 10,
     json: values.json,
     save: values.save,
   };
+}
+
+function defaultSizes(suite: Suite, quick: boolean): readonly number[] {
+  if (suite === 'topologies') return [64];
+  return quick ? [64, 1024] : allSizes;
 }

@@ -12,17 +12,16 @@ const plainBorders = {
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };
 
+export const pairDrawing: readonly string[] = [
+  '  throughput   producer ──▶ [ shared memory | socket | channel ] ──▶ consumer      every message checked on arrival',
+  '  round trip   producer ──▶ [ ... ] ──▶ consumer ──▶ [ ... ] ──▶ producer          one message under way, 64 B',
+  '               two processes, one core each (MessageChannel: two threads); started anew for every sample',
+];
+
 /** A run as text. The topology first: what a number means depends on it. */
-export function formatHeader(machine: Machine, command: string): string {
+export function formatHeader(drawing: readonly string[], machine: Machine, command: string): string {
   const rows = Object.entries(machine).map(([key, value]) => `  ${key.padEnd(14)}${value}`);
-  return [
-    '  throughput   producer ──▶ [ shared memory | socket | channel ] ──▶ consumer      every message checked on arrival',
-    '  round trip   producer ──▶ [ ... ] ──▶ consumer ──▶ [ ... ] ──▶ producer          one message under way, 64 B',
-    '               two processes, one core each (MessageChannel: two threads); started anew for every sample',
-    '',
-    ...rows,
-    `  ${'command'.padEnd(14)}${command}`,
-  ].join('\n');
+  return [...drawing, '', ...rows, `  ${'command'.padEnd(14)}${command}`].join('\n');
 }
 
 export function formatThroughput(results: readonly Result[]): string {
@@ -30,16 +29,23 @@ export function formatThroughput(results: readonly Result[]): string {
   const sizes = [...new Set(ofKind(results, 'throughput').map(({ subject }) => subject.sizeBytes))].sort(
     (a, b) => a - b,
   );
-  const table = new Table({
-    head: ['messages/s: median (min..max)', ...sizes.map(sizeLabel)],
-    colAligns: ['left', ...sizes.map(() => 'right' as const)],
+  const rows = namesOf(results, 'throughput').map((name) => [
+    name,
+    ...sizes.map((size) => throughputCell(results, name, size)),
+  ]);
+  return table(['messages/s: median (min..max)', ...sizes.map(sizeLabel)], rows);
+}
+
+/** Names on the left, everything else on the right. */
+export function table(head: readonly string[], rows: readonly string[][]): string {
+  const result = new Table({
+    head: [...head],
+    colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
     style: { head: [], border: [], compact: true },
     chars: plainBorders,
   });
-  for (const name of namesOf(results, 'throughput')) {
-    table.push([name, ...sizes.map((size) => throughputCell(results, name, size))]);
-  }
-  return table.toString();
+  result.push(...rows);
+  return result.toString();
 }
 
 export function formatRoundTrips(results: readonly Result[]): string {
@@ -121,7 +127,7 @@ function throughputCell(results: readonly Result[], name: string, sizeBytes: num
   return `${engineering(median(rates))} (${engineering(Math.min(...rates))}..${engineering(Math.max(...rates))})`;
 }
 
-function engineering(value: number): string {
+export function engineering(value: number): string {
   const [scaled, unit] = value >= 1e6 ? [value / 1e6, 'M'] : value >= 1e3 ? [value / 1e3, 'k'] : [value, ''];
   return `${scaled.toPrecision(3)}${unit}`;
 }

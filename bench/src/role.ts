@@ -39,7 +39,7 @@ export function nowNs(): number {
 }
 
 // Written synchronously: a process that ends right after a report must not lose it.
-function print(line: string): void {
+export function print(line: string): void {
   writeSync(1, `${line}\n`);
 }
 

@@ -29,7 +29,8 @@ export class RunLengths {
     const seconds = this.#sampleSeconds * share * (subject.kind === 'roundTrip' ? roundTripFactor : 1);
     const wanted =
       perSecond === undefined ? Math.min(firstGuessMessages, firstGuessBytes / subject.sizeBytes) : perSecond * seconds;
-    const measured = Math.max(fewestMessages, Math.round(wanted));
+    const fewest = (subject.fewestEach ?? 0) * (subject.shape?.producers ?? 1);
+    const measured = Math.max(fewestMessages, fewest, Math.round(wanted));
     return { warmup: Math.ceil(measured * warmupShare), measured };
   }
 

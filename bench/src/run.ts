@@ -1,6 +1,7 @@
-import { type Case, label } from './case.ts';
+import { type Case, label, shapeLabel } from './case.ts';
 import type { Cores } from './child-group.ts';
 import type { Disturbance, DisturbanceMeter } from './disturbance.ts';
+import { takeGroupSample } from './group-sample.ts';
 import { RunLengths } from './run-length.ts';
 import { type Measurement, takeSample } from './sample.ts';
 import { shuffled } from './statistics.ts';
@@ -32,8 +33,8 @@ const attempts = 4;
 const calibrationShares = [1, 0.25];
 
 /**
- * Runs every case once a round, in fresh processes. A round goes through the sizes in random order, and through the
- * cases of one size in random order, so that what is compared with each other runs within the same few seconds.
+ * Runs every case once a round, in fresh processes. A round goes through the sizes and shapes in random order, and
+ * through the cases of one in random order, so that what is compared with each other runs within the same few seconds.
  */
 export async function run(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
   const results = cases.map((subject): Result => ({ subject, samples: [] }));
@@ -56,18 +57,29 @@ export async function run(cases: readonly Case[], options: RunOptions): Promise<
 function blocks(results: readonly Result[]): Result[][] {
   const bySize = new Map<string, Result[]>();
   for (const result of results) {
-    const key = `${result.subject.kind} ${result.subject.sizeBytes}`;
+    const { kind, sizeBytes, shape } = result.subject;
+    // What a broadcast costs with one consumer is compared with what it costs with four.
+    const key = [kind, sizeBytes, shape && kind !== 'broadcast' ? shapeLabel(shape) : ''].join(' ');
     bySize.set(key, [...(bySize.get(key) ?? []), result]);
   }
   return [...bySize.values()];
 }
 
-async function calibrate(result: Result, lengths: RunLengths, { directory, cores, meter }: RunOptions): Promise<void> {
+/** What takes a sample of a case. */
+function taker({ shape }: Case): typeof takeSample {
+  return shape ? takeGroupSample : takeSample;
+}
+
+async function calibrate(result: Result, lengths: RunLengths, options: RunOptions): Promise<void> {
+  const { directory, cores, meter, sampleSeconds } = options;
   const { subject } = result;
   try {
     for (const share of calibrationShares) {
       await meter.quiet();
-      lengths.learn(subject, await takeSample(subject, lengths.counts(subject, share), directory, cores));
+      const measurement = await taker(subject)(subject, lengths.counts(subject, share), directory, cores);
+      lengths.learn(subject, measurement);
+      // A second try would tell nothing new: of what is this slow, the first was no shorter than a sample.
+      if (subject.shape && (measurement.elapsedNs ?? 0) > (sampleSeconds / 3) * 1e9) return;
     }
   } catch (error) {
     result.failure = error instanceof Error ? error.message : String(error);
@@ -84,11 +96,11 @@ async function measure(result: Result, round: number, lengths: RunLengths, optio
     const quiet = await meter.quiet();
     const watch = meter.start();
     try {
-      const measurement = await takeSample(subject, lengths.counts(subject), directory, cores);
+      const measurement = await taker(subject)(subject, lengths.counts(subject), directory, cores);
       const disturbance = watch.stop();
       const sample = { ...measurement, round, disturbance, disturbed: meter.isDisturbed(disturbance) };
       if (!best || !sample.disturbed || meter.severity(disturbance) < meter.severity(best.disturbance)) best = sample;
-      worthTrying = sample.disturbed && quiet;
+      worthTrying = sample.disturbed && quiet && !sample.stalled;
     } catch (error) {
       result.failure = error instanceof Error ? error.message : String(error);
       worthTrying = false;

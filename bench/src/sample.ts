@@ -1,12 +1,10 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Case } from './case.ts';
 import { ChildGroup, type Cores } from './child-group.ts';
+import { follow } from './follow.ts';
 import type { Percentiles } from './gap-recorder.ts';
+import { removeFiles } from './sample-files.ts';
 
 /** What the processes of one sample measured. */
 export interface Measurement {
@@ -16,6 +14,10 @@ export interface Measurement {
   readonly roundTripNs?: Percentiles;
   /** What one reading of the clock cost there, already taken off the round trips. */
   readonly clockNs?: number;
+  /** Broadcasts: processor time of the producer a message, without what it waited for room. */
+  readonly producerNs?: number;
+  /** The time was over before it was through: `messages` is what came until then. */
+  readonly stalled?: boolean;
 }
 
 const watchdogMs = 30_000;
@@ -64,31 +66,6 @@ async function runProcesses(
   return (await Promise.all(outputs)).flat();
 }
 
-/** @returns when the child says "ready", and, at its end, the other lines that it printed */
-function follow(child: ChildProcess): { ready: Promise<void>; output: Promise<string[]> } {
-  const lines: string[] = [];
-  let complaints = '';
-  let isReady = (): void => {};
-  const ready = new Promise<void>((resolve) => {
-    isReady = resolve;
-  });
-  if (child.stdout) {
-    createInterface({ input: child.stdout }).on('line', (line) => (line === 'ready' ? isReady() : lines.push(line)));
-  }
-  child.stderr?.on('data', (chunk) => (complaints += chunk));
-  const output = once(child, 'close').then(([code, signal]) => {
-    if (code === 0) return lines;
-    throw new Error(`ended with ${signal ?? `code ${code}`}: ${gist(complaints)}`);
-  });
-  return { ready, output };
-}
-
-/** The line of a program's complaints that says what went wrong: a JavaScript one prints code before it and a stack after. */
-function gist(complaints: string): string {
-  const lines = complaints.split('\n').filter((line) => line.trim() !== '');
-  return (lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? 'no message').trim();
-}
-
 interface Report extends Partial<Measurement> {
   readonly faults: number;
 }
@@ -100,11 +77,4 @@ function readReport(subject: Case, lines: readonly string[], messages: number): 
   const { faults, ...measurement } = report;
   if (faults > 0) throw new Error(`${faults} messages arrived damaged or out of order`);
   return { messages, ...measurement };
-}
-
-function removeFiles(path: string): void {
-  const prefix = basename(path);
-  for (const name of readdirSync(dirname(path))) {
-    if (name === prefix || name.startsWith(`${prefix}.`)) rmSync(join(dirname(path), name), { recursive: true });
-  }
 }

@@ -202,6 +202,8 @@ export class WorkReader {
     // Two rounds: a hint that is far behind is brought to within one of the tail on the way. Others who move it meanwhile
     // make this begin anew; nobody does so that often in the time of a round.
     const round = 2 * this.#capacity;
+    /** The first that was looked past because it was still being written. */
+    let writing: number | undefined;
     for (let steps = round, tries = MOST_TRIES; steps >= 0 && tries > 0; steps--) {
       const index = position & this.#mask;
       const at = this.#cells.stateAt(index);
@@ -212,6 +214,12 @@ export class WorkReader {
         const state = word & STATE_MASK;
         if (state === READY) {
           if (!claiming) return index;
+          // A producer commits its claims one after the other: what was being written may be ready by now, and comes first.
+          const first = writing === undefined ? position : this.#firstReady(writing, position);
+          if (first !== position) {
+            position = first;
+            continue;
+          }
           if (!this.#claim(at, word)) continue;
           const next = (position + 1) | 0;
           if (position === head) compareAndSet(this.#words, this.#head, head, next);
@@ -220,7 +228,8 @@ export class WorkReader {
           return index;
         }
         const next = (position + 1) | 0;
-        if (position === head && state !== WRITING) {
+        if (state === WRITING) writing ??= position;
+        else if (position === head) {
           compareAndSet(this.#words, this.#head, head, next);
           head = next;
         }
@@ -236,6 +245,7 @@ export class WorkReader {
         steps = round;
         head = now;
         position = now;
+        writing = undefined;
         continue;
       }
       if (lap === lapOf((position - this.#capacity) | 0, this.#shift)) return -1;
@@ -248,5 +258,14 @@ export class WorkReader {
       position = next;
     }
     return -1;
+  }
+
+  /** The first position from `from` on whose message is ready now; `end` when none before it is. */
+  #firstReady(from: number, end: number): number {
+    for (let position = from; position !== end; position = (position + 1) | 0) {
+      const word = load(this.#words, this.#cells.stateAt(position & this.#mask));
+      if ((word & (LAP_MASK | STATE_MASK)) === (lapOf(position, this.#shift) | READY)) return position;
+    }
+    return end;
   }
 }

@@ -326,6 +326,13 @@ static int ml_check(memlane_ring *r, const uint8_t *bytes, ssize_t got) {
   if (s.kind != MEMLANE_KIND_RING) return MEMLANE_OTHER_KIND;
   if (s.signature != MEMLANE_RING_SIGNATURE) return MEMLANE_OTHER_SIGNATURE;
   if (atomic_load(&s.ready) != MEMLANE_READY) return MEMLANE_NOT_MEMLANE;
+  struct stat status;
+  if (fstat(r->fd, &status) < 0) return -errno;
+  // First whether it can be a length at all: to convert another one is undefined.
+  const bool is_length = s.file_length >= MEMLANE_HEAD_BYTES && s.file_length <= 9007199254740991.0;
+  if (!is_length || (double)(int64_t)s.file_length != s.file_length) return ml_corrupt(r, "fileLength");
+  if (status.st_size < (int64_t)s.file_length) return MEMLANE_TRUNCATED;
+  if (status.st_size > (int64_t)s.file_length) return ml_corrupt(r, "fileLength");
   if (s.page_size != (uint32_t)sysconf(_SC_PAGESIZE)) return ml_corrupt(r, "pageSize");
   if (h.topology < MEMLANE_SPSC || h.topology > MEMLANE_BUS) return ml_corrupt(r, "topology");
   r->topology = h.topology;
@@ -344,10 +351,6 @@ static int ml_check(memlane_ring *r, const uint8_t *bytes, ssize_t got) {
   if (h.changes_offset != r->at.changes_offset) return ml_corrupt(r, "changesOffset");
   if (h.sleepers_offset != r->at.sleepers_offset) return ml_corrupt(r, "sleepersOffset");
   if (s.file_length != (double)r->at.file_length) return ml_corrupt(r, "fileLength");
-  struct stat status;
-  if (fstat(r->fd, &status) < 0) return -errno;
-  if ((uint64_t)status.st_size < r->at.file_length) return MEMLANE_TRUNCATED;
-  if ((uint64_t)status.st_size > r->at.file_length) return ml_corrupt(r, "fileLength");
   const bool overwrites = h.flags & MEMLANE_OVERWRITE;
   if (h.flags & ~(uint32_t)(MEMLANE_CHECKSUMS | MEMLANE_OVERWRITE) || (overwrites && !ml_is_broadcast(r)))
     return ml_corrupt(r, "flags");

@@ -137,17 +137,27 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
+/** Longest that anything may take to happen: a watchdog, not an expectation. */
+const PATIENCE_MS = 15_000;
+
+/** Looks until it is so. @throws after the patience */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE_MS; !isSo(); ) {
+    if (performance.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 /** Waits until the owner of a slot sleeps. */
 export async function untilParked(path: string, slot: number): Promise<void> {
   const offset = 1024 + slot * SLOT.bytes + SLOT.fields.parked.offset;
   const word = Buffer.alloc(4);
   const fd = openSync(path, 'r');
   try {
-    for (;;) {
+    await until(`slot ${slot} sleeps`, () => {
       readSync(fd, word, 0, 4, offset);
-      if ((word.readInt32LE() & 2) !== 0) return;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+      return (word.readInt32LE() & 2) !== 0;
+    });
   } finally {
     closeSync(fd);
   }

@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { SUPERBLOCK } from '@memlane/core';
+import { RING_HEADER, RingFlag } from '@memlane/ring/layout';
 import {
   type Consumer,
   createAnonymousRing,
@@ -245,6 +247,14 @@ describe('refused', () => {
     const error = thrownBy(() => createAnonymousRing(shape));
     expect(error?.code).toBe('ERR_MEMLANE_ARGUMENT');
     expect(error?.message).toContain(name);
+  });
+
+  test('a file whose lanes may grow and have checksums', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    createRing(path, growable).close();
+    writeBytes(path, SUPERBLOCK.bytes + RING_HEADER.fields.flags.offset, Uint8Array.of(RingFlag.checksums));
+    expect(thrownBy(() => openRing(path))).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'maxLevel' });
   });
 
   test('a capacity that is none, one that is not allowed, and a second one too early', () => {

@@ -25,7 +25,7 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && sizeof(_Atomic int32_t) == 4, "a loc
 _Static_assert(sizeof(off_t) == 8, "locks lie at 2^62: -D_FILE_OFFSET_BITS=64");
 
 enum { MEMLANE_VERSION = 1, MEMLANE_KIND_RING = 2, MEMLANE_HEAD_BYTES = 640 };
-#define MEMLANE_RING_SIGNATURE 0x0734a3d0u
+#define MEMLANE_RING_SIGNATURE 0x1f8e8d7eu
 #define MEMLANE_READY 0x59444552
 
 // ---- The structures of docs/layouts.md. test/src/interop compares every offset with the descriptors. ---------------------
@@ -57,7 +57,8 @@ typedef struct {
   uint32_t lanes_offset, data_offset, start_position, flags;
   uint8_t stream_id[16];
   uint32_t max_lag_bytes, names_offset, changes_offset, sleepers_offset;
-  uint8_t unused64[64];
+  uint32_t max_level;
+  uint8_t unused68[60];
 } memlane_ring_header;
 
 typedef struct {
@@ -71,8 +72,8 @@ typedef struct {
   memlane_word published, tail, not_published, turn;
   memlane_word tail0, records0, tail1, records1;
   uint8_t unused32[96];
-  memlane_word ended, reserved;
-  uint8_t unused136[120];
+  memlane_word ended, reserved, segment, begin0, level0, begin1, level1;
+  uint8_t unused156[100];
 } memlane_lane;
 
 typedef struct {
@@ -89,11 +90,11 @@ enum { MEMLANE_CHECKSUMS = 1, MEMLANE_OVERWRITE = 2 }; // bits of `flags`
 
 typedef struct {
   uint32_t slot_count, slots_offset, changes_offset, sleepers_offset, names_offset, lanes_offset, lane_bytes, data_offset;
-  uint64_t file_length;
+  uint64_t extent_bytes, file_length;
 } memlane_geometry;
 
 memlane_geometry memlane_geometry_of(uint32_t topology, uint32_t producers, uint32_t consumers, uint32_t capacity_bytes,
-                                     uint32_t page_size);
+                                     uint32_t max_level, uint32_t page_size);
 
 // ---- What users call -------------------------------------------------------------------------------------------------------
 
@@ -126,8 +127,8 @@ typedef struct {
   char folder[4096]; // of the bells
   char file_id[33];
   uint8_t *head; // the bytes before the data
-  uint8_t **data; // of each lane, twice back to back; NULL until it is needed
-  uint32_t topology, producers, consumers, capacity_bytes, flags, max_lag_bytes;
+  uint8_t **data; // by lane and level, each twice back to back; NULL until it is needed
+  uint32_t topology, producers, consumers, capacity_bytes, flags, max_lag_bytes, max_level;
   memlane_geometry at;
   const char *field; // of the last MEMLANE_CORRUPT
 } memlane_ring;
@@ -137,6 +138,13 @@ int memlane_open(memlane_ring *ring, const char *path);
 void memlane_close(memlane_ring *ring);
 // Whether the slot has a living owner. One system call.
 bool memlane_is_alive(const memlane_ring *ring, uint32_t slot);
+
+// Where the records of a lane are: in a ring whose lanes cannot grow there is but one.
+typedef struct {
+  uint8_t *data; // twice back to back
+  uint32_t capacity;
+  uint32_t begin; // records from there on are in it
+} memlane_segment;
 
 // The write end of somebody's bell.
 typedef struct {
@@ -156,7 +164,7 @@ typedef struct {
 typedef struct {
   memlane_member member;
   memlane_lane *lane;
-  uint8_t *data;
+  memlane_segment segment;
   uint32_t published, claimed;
   uint32_t limit; // that no claim may pass
   uint32_t tail, tail_records;
@@ -178,6 +186,8 @@ int memlane_commit(memlane_producer *producer);
 void memlane_abort(memlane_producer *producer);
 // Waits until a record of that length would find room: 1, or 0 when the time is over. Commit first. -1 ms: for ever.
 int memlane_wait_for_room(memlane_producer *producer, uint32_t length, memlane_strategy strategy, int timeout_ms);
+// Goes on in memory of another capacity, larger or smaller: the ring's times 2^level.
+int memlane_resize(memlane_producer *producer, uint32_t level);
 // Says that no more will come.
 int memlane_end(memlane_producer *producer);
 void memlane_leave_producer(memlane_producer *producer);
@@ -199,6 +209,7 @@ typedef struct {
 // How far a consumer is in one lane.
 typedef struct {
   bool is_read; // has, or had, a producer
+  memlane_segment segment; // valid once it is read
   uint32_t position, published, consumed;
   uint32_t records; // before the position, since the lane began
   int32_t state;    // what the cursor's says while it has not been passed over
@@ -250,6 +261,7 @@ void memlane_leave_consumer(memlane_consumer *consumer);
 enum { ML_ASLEEP = 2, ML_THREAD = 1, ML_EPISODE = 4 };               // parked
 enum { ML_ABSENT = 0, ML_PRESENT = 1, ML_PASSED_OVER = 2, ML_STANDING = 3 }; // the low bits of a cursor's state
 enum { ML_SLICE_MS = 100, ML_PATIENCE_MS = 10000, ML_LOOKS = 64, ML_HEADER = 8, ML_GENERATIONS = 1 << 18 };
+enum { ML_UNUSED = -1, ML_MOVED_ON = 1 }; // a level; the notLength of a mark
 #define ML_ATTACH ((off_t)1 << 62)
 
 static int32_t ml_distance(uint32_t later, uint32_t earlier) { return (int32_t)(later - earlier); }
@@ -297,7 +309,7 @@ const char *memlane_error_name(int error) {
 // ---- Opening ---------------------------------------------------------------------------------------------------------------
 
 memlane_geometry memlane_geometry_of(uint32_t topology, uint32_t producers, uint32_t consumers, uint32_t capacity_bytes,
-                                     uint32_t page_size) {
+                                     uint32_t max_level, uint32_t page_size) {
   const bool broadcast = topology >= MEMLANE_BROADCAST;
   memlane_geometry at = {.slot_count = producers + consumers, .slots_offset = 1024};
   at.changes_offset = at.slots_offset + (uint32_t)sizeof(memlane_slot) * at.slot_count;
@@ -309,7 +321,8 @@ memlane_geometry memlane_geometry_of(uint32_t topology, uint32_t producers, uint
   at.lanes_offset = broadcast ? at.names_offset + (uint32_t)sizeof(memlane_named_cursor) * consumers : behind;
   at.lane_bytes = (uint32_t)(sizeof(memlane_lane) + sizeof(memlane_cursor) * consumers);
   at.data_offset = (uint32_t)ml_up(at.lanes_offset + producers * at.lane_bytes, page_size);
-  at.file_length = at.data_offset + (uint64_t)producers * capacity_bytes;
+  at.extent_bytes = (uint64_t)capacity_bytes * ((1u << (max_level + 1)) - 1);
+  at.file_length = at.data_offset + producers * at.extent_bytes;
   return at;
 }
 
@@ -342,7 +355,10 @@ static int ml_check(memlane_ring *r, const uint8_t *bytes, ssize_t got) {
   const uint32_t capacity = h.capacity_bytes;
   if (capacity < 4096 || capacity < s.page_size || capacity > 1u << 30 || (capacity & (capacity - 1)))
     return ml_corrupt(r, "capacityBytes");
-  r->at = memlane_geometry_of(h.topology, h.producers, h.consumers, capacity, s.page_size);
+  const bool may_grow = !ml_is_broadcast(r) && !(h.flags & MEMLANE_CHECKSUMS);
+  if (h.max_level > 18 || (uint64_t)capacity << h.max_level > 1u << 30 || (h.max_level > 0 && !may_grow))
+    return ml_corrupt(r, "maxLevel");
+  r->at = memlane_geometry_of(h.topology, h.producers, h.consumers, capacity, h.max_level, s.page_size);
   if (s.slot_count != r->at.slot_count) return ml_corrupt(r, "slotCount");
   if (s.slots_offset != r->at.slots_offset) return ml_corrupt(r, "slotsOffset");
   if (h.lanes_offset != r->at.lanes_offset) return ml_corrupt(r, "lanesOffset");
@@ -360,6 +376,7 @@ static int ml_check(memlane_ring *r, const uint8_t *bytes, ssize_t got) {
   r->capacity_bytes = capacity;
   r->flags = h.flags;
   r->max_lag_bytes = h.max_lag_bytes;
+  r->max_level = h.max_level;
   for (int i = 0; i < 16; i++) sprintf(r->file_id + 2 * i, "%02x", s.file_id[i]);
   return 0;
 }
@@ -404,14 +421,15 @@ int memlane_open(memlane_ring *r, const char *path) {
       result = -errno;
     }
   }
-  if (!result && !(r->data = calloc(r->producers, sizeof *r->data))) result = -ENOMEM;
+  if (!result && !(r->data = calloc(r->producers * (r->max_level + 1), sizeof *r->data))) result = -ENOMEM;
   if (result) memlane_close(r);
   return result;
 }
 
 void memlane_close(memlane_ring *r) {
-  for (uint32_t lane = 0; r->data && lane < r->producers; lane++)
-    if (r->data[lane]) munmap(r->data[lane], 2 * (size_t)r->capacity_bytes);
+  const uint32_t levels = r->max_level + 1;
+  for (uint32_t i = 0; r->data && i < r->producers * levels; i++)
+    if (r->data[i]) munmap(r->data[i], 2 * ((size_t)r->capacity_bytes << i % levels));
   if (r->head) munmap(r->head, r->at.data_offset);
   free(r->data);
   if (r->fd >= 0) close(r->fd);
@@ -420,25 +438,60 @@ void memlane_close(memlane_ring *r) {
   r->fd = -1;
 }
 
-static off_t ml_data_offset(const memlane_ring *r, uint32_t lane) {
-  return (off_t)r->at.data_offset + (off_t)lane * r->capacity_bytes;
+static off_t ml_segment_offset(const memlane_ring *r, uint32_t lane, uint32_t level) {
+  return (off_t)(r->at.data_offset + lane * r->at.extent_bytes + (uint64_t)r->capacity_bytes * ((1u << level) - 1));
 }
 
-// Maps the data of a lane, twice, so that every record is contiguous.
-static int ml_map(memlane_ring *r, uint32_t lane) {
-  const size_t capacity = r->capacity_bytes;
-  if (r->data[lane]) return 0;
-  uint8_t *at = mmap(NULL, 2 * capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) return -errno;
-  for (int copy = 0; copy < 2; copy++)
-    if (mmap(at + copy * capacity, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd,
-             ml_data_offset(r, lane)) == MAP_FAILED) {
-      const int error = errno;
-      munmap(at, 2 * capacity);
-      return -error;
-    }
-  r->data[lane] = at;
+// Maps the data of one level of a lane, twice, so that every record is contiguous.
+static int ml_map(memlane_ring *r, uint32_t lane, uint32_t level, memlane_segment *segment) {
+  const size_t capacity = (size_t)r->capacity_bytes << level;
+  uint8_t **data = &r->data[lane * (r->max_level + 1) + level];
+  segment->capacity = (uint32_t)capacity;
+  if (!*data) {
+    uint8_t *at = mmap(NULL, 2 * capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return -errno;
+    for (int copy = 0; copy < 2; copy++)
+      if (mmap(at + copy * capacity, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd,
+               ml_segment_offset(r, lane, level)) == MAP_FAILED) {
+        const int error = errno;
+        munmap(at, 2 * capacity);
+        return -error;
+      }
+    *data = at;
+  }
+  segment->data = *data;
   return 0;
+}
+
+// The pair that describes one of a lane's two segments.
+static memlane_word *ml_begin_word(memlane_lane *lane, int which) { return which ? &lane->begin1 : &lane->begin0; }
+static memlane_word *ml_level_word(memlane_lane *lane, int which) { return which ? &lane->level1 : &lane->level0; }
+static int ml_newer(memlane_lane *lane) { return atomic_load(&lane->segment) & 1; }
+
+// Maps the segment that has the record at a position.
+static int ml_find_segment(memlane_ring *r, uint32_t lane_index, uint32_t position, memlane_segment *segment) {
+  memlane_lane *lane = ml_lane(r, lane_index);
+  if (r->max_level == 0) return ml_map(r, lane_index, 0, segment);
+  const int newer = ml_newer(lane);
+  // With the older one in use it is not far from where the newer one begins; otherwise it may be 2^31 bytes.
+  const bool is_before = atomic_load(ml_level_word(lane, 1 - newer)) != ML_UNUSED &&
+                         ml_distance(position, (uint32_t)atomic_load(ml_begin_word(lane, newer))) < 0;
+  const int which = is_before ? 1 - newer : newer;
+  const uint32_t level = (uint32_t)atomic_load(ml_level_word(lane, which));
+  if (level > r->max_level) return ml_corrupt(r, which ? "level1" : "level0");
+  segment->begin = (uint32_t)atomic_load(ml_begin_word(lane, which));
+  return ml_map(r, lane_index, level, segment);
+}
+
+static int ml_reserve(const memlane_ring *r, uint32_t lane, uint32_t level) {
+  const off_t bytes = (off_t)r->capacity_bytes << level;
+  // A file system that cannot reserve is as good as it gets.
+  return fallocate(r->fd, 0, ml_segment_offset(r, lane, level), bytes) == 0 || errno == EOPNOTSUPP ? 0 : -errno;
+}
+static void ml_punch(const memlane_ring *r, uint32_t lane, uint32_t level) {
+  const off_t bytes = (off_t)r->capacity_bytes << level;
+  if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ml_segment_offset(r, lane, level), bytes) < 0)
+    return; // a file system that cannot keeps the space
 }
 
 // ---- Slots, locks and bells ------------------------------------------------------------------------------------------------
@@ -701,8 +754,12 @@ static int ml_wait(memlane_member *m, int (*met)(void *), void *self, memlane_st
 static uint32_t ml_record_bytes(const memlane_ring *r, uint32_t length) {
   return (uint32_t)ml_up((uint64_t)ML_HEADER + length + ml_trailer(r), 8);
 }
-static uint8_t *ml_at(const memlane_ring *r, uint8_t *data, uint32_t position) {
-  return data + (position & (r->capacity_bytes - 1));
+static uint8_t *ml_at(const memlane_segment *s, uint32_t position) { return s->data + (position & (s->capacity - 1)); }
+
+// What is left free for the mark behind which the stream goes on in another segment.
+static uint32_t ml_mark_bytes(const memlane_ring *r) { return r->max_level > 0 ? ML_HEADER : 0; }
+static int32_t ml_most_unread(const memlane_ring *r) {
+  return (int32_t)(r->max_level > 0 ? (2u * r->capacity_bytes << r->max_level) - 1 : r->capacity_bytes);
 }
 
 // Half a byte at a time: no table to be made before the first use.
@@ -724,14 +781,14 @@ static uint32_t ml_checksum(const uint8_t *record, uint32_t length, uint32_t pos
 static uint32_t ml_checksum_offset(uint32_t length) { return ML_HEADER + (uint32_t)ml_up(length, 4); }
 
 // The length of the record at a position, which may be anything; loaded once, or its writer could change it after the checks.
-static uint32_t ml_length_at(const memlane_ring *r, uint8_t *data, uint32_t position) {
-  return ~(uint32_t)atomic_load_explicit((memlane_word *)ml_at(r, data, position), memory_order_relaxed);
+static uint32_t ml_length_at(const memlane_segment *s, uint32_t position) {
+  return ~(uint32_t)atomic_load_explicit((memlane_word *)ml_at(s, position), memory_order_relaxed);
 }
 
 // The end of the record at a position; `bound` where there is none that ends before it.
-static uint32_t ml_end_of(const memlane_ring *r, uint8_t *data, uint32_t position, uint32_t bound) {
-  const uint32_t length = ml_length_at(r, data, position);
-  if (length > r->capacity_bytes) return bound;
+static uint32_t ml_end_of(const memlane_ring *r, const memlane_segment *s, uint32_t position, uint32_t bound) {
+  const uint32_t length = ml_length_at(s, position);
+  if (length > s->capacity) return bound;
   const uint32_t end = position + ml_record_bytes(r, length);
   return ml_distance(bound, end) < 0 ? bound : end;
 }
@@ -766,10 +823,11 @@ static int ml_walk_tail(memlane_ring *r, uint32_t lane_index, uint32_t target, m
   const int32_t way = ml_distance(target, mark->position);
   if (way < 0 || way > (int32_t)r->capacity_bytes) return ml_corrupt(r, "tail");
   if (way == 0) return 0;
-  const int result = ml_map(r, lane_index);
+  memlane_segment segment;
+  const int result = ml_map(r, lane_index, 0, &segment);
   if (result) return result;
   for (; mark->position != target; mark->records++)
-    mark->position = ml_end_of(r, r->data[lane_index], mark->position, target);
+    mark->position = ml_end_of(r, &segment, mark->position, target);
   ml_store_tail(lane, *mark);
   return 0;
 }
@@ -790,10 +848,11 @@ static int ml_count(memlane_ring *r, uint32_t lane_index, bool oldest, ml_mark *
     const int32_t way = ml_distance(target, mark->position);
     const bool is_sane = way >= 0 && way <= (int32_t)r->capacity_bytes;
     if (is_sane && way > 0) {
-      const int result = ml_map(r, lane_index);
+      memlane_segment segment;
+      const int result = ml_map(r, lane_index, 0, &segment);
       if (result) return result;
       for (; mark->position != target; mark->records++)
-        mark->position = ml_end_of(r, r->data[lane_index], mark->position, target);
+        mark->position = ml_end_of(r, &segment, mark->position, target);
     }
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(&lane->turn) == turn) return is_sane ? 0 : ml_corrupt(r, "tail");
@@ -802,18 +861,44 @@ static int ml_count(memlane_ring *r, uint32_t lane_index, bool oldest, ml_mark *
 
 // ---- Writing ---------------------------------------------------------------------------------------------------------------
 
+// Finishes a move to another segment in which the last producer died, and reserves what is in use.
+static int ml_settle_segments(memlane_ring *r, uint32_t lane_index) {
+  memlane_lane *lane = ml_lane(r, lane_index);
+  const int newer = ml_newer(lane), older = 1 - newer;
+  const uint32_t begin = (uint32_t)atomic_load(ml_begin_word(lane, newer));
+  const uint32_t published = (uint32_t)atomic_load(&lane->published);
+  // One that begins behind the newer one was never announced.
+  if (atomic_load(ml_level_word(lane, older)) != ML_UNUSED &&
+      ml_distance((uint32_t)atomic_load(ml_begin_word(lane, older)), begin) > 0)
+    atomic_store(ml_level_word(lane, older), ML_UNUSED);
+  for (uint32_t level = 0; level <= r->max_level; level++) {
+    const int32_t wanted = (int32_t)level;
+    if (atomic_load(&lane->level0) == wanted || atomic_load(&lane->level1) == wanted) {
+      const int result = ml_reserve(r, lane_index, level);
+      if (result) return result;
+    } else ml_punch(r, lane_index, level);
+  }
+  if (atomic_load(ml_level_word(lane, older)) == ML_UNUSED || ml_distance(begin, published) <= 0) return 0;
+  memlane_segment segment;
+  const int result = ml_find_segment(r, lane_index, published, &segment);
+  if (result) return result;
+  ((memlane_record *)ml_at(&segment, published))->not_length = ML_MOVED_ON;
+  atomic_store(&lane->published, (int32_t)begin);
+  return 0;
+}
+
 int memlane_produce(memlane_producer *p, memlane_ring *r) {
   memset(p, 0, sizeof *p);
   memlane_member *m = &p->member;
   int result = ml_begin(m, r);
   if (!result) result = ml_take(m, 0, r->producers, NULL);
-  if (!result && ml_has_many_producers(r) &&
-      fallocate(m->fd, 0, ml_data_offset(r, m->slot), r->capacity_bytes) < 0 && errno != EOPNOTSUPP)
-    result = -errno;
-  if (!result) result = ml_map(r, m->slot);
+  if (!result && r->max_level > 0) result = ml_settle_segments(r, m->slot);
+  else if (!result && ml_has_many_producers(r)) result = ml_reserve(r, m->slot, 0);
   if (!result) {
     p->lane = ml_lane(r, m->slot);
-    p->data = r->data[m->slot];
+    result = ml_find_segment(r, m->slot, (uint32_t)atomic_load(&p->lane->published), &p->segment);
+  }
+  if (!result) {
     atomic_store(&p->lane->ended, 0);
     // pairs with: the load in ml_gather. without it: a consumer could read pages that are not there yet.
     atomic_store(&p->lane->reserved, 1);
@@ -844,7 +929,7 @@ static void ml_make_room(memlane_producer *p, uint32_t end, uint32_t bound) {
   const uint32_t target = end - r->capacity_bytes + r->capacity_bytes / 16;
   ml_mark mark = {p->tail, p->tail_records};
   while (ml_distance(target, mark.position) > 0 && ml_distance(bound, mark.position) > 0) {
-    mark.position = ml_end_of(r, p->data, mark.position, bound);
+    mark.position = ml_end_of(r, &p->segment, mark.position, bound);
     mark.records++;
   }
   if (mark.position == p->tail) return;
@@ -895,6 +980,19 @@ static void ml_pass_over(memlane_producer *p, uint32_t needed) {
   }
 }
 
+// Gives the older segment back when it has been read to its end; whether there is none any more.
+static bool ml_retire(memlane_producer *p) {
+  memlane_ring *r = p->member.ring;
+  if (r->max_level == 0) return true;
+  memlane_word *word = ml_level_word(p->lane, 1 - ml_newer(p->lane));
+  const int32_t level = atomic_load(word);
+  if (level == ML_UNUSED) return true;
+  if (ml_distance(p->believed, p->segment.begin) < 0) return false;
+  atomic_store(word, ML_UNUSED);
+  ml_punch(r, p->member.slot, (uint32_t)level);
+  return true;
+}
+
 // Finds the limit anew; whether a claim may end there.
 static int ml_room_up_to(memlane_producer *p, uint32_t end) {
   memlane_ring *r = p->member.ring;
@@ -910,9 +1008,11 @@ static int ml_room_up_to(memlane_producer *p, uint32_t end) {
       is_confirmed = inverse == ~consumed; // otherwise between the two stores, or its owner died there
     }
     const int32_t backlog = ml_distance(p->published, consumed);
-    if (is_confirmed && (backlog < 0 || backlog > (int32_t)r->capacity_bytes || consumed % 8)) return ml_corrupt(r, "consumed");
+    if (is_confirmed && (backlog < 0 || backlog > ml_most_unread(r) || consumed % 8)) return ml_corrupt(r, "consumed");
     if (is_confirmed) p->believed = consumed;
-    p->limit = p->believed + r->capacity_bytes;
+    // What is still unread in the segment before takes no room in this one.
+    const bool is_before = !ml_retire(p);
+    p->limit = (is_before ? p->segment.begin : p->believed) + p->segment.capacity - ml_mark_bytes(r);
   } else if (r->flags & MEMLANE_OVERWRITE) {
     ml_make_room(p, end, p->published);
     p->limit = p->tail + r->capacity_bytes;
@@ -934,17 +1034,44 @@ static int ml_room_up_to(memlane_producer *p, uint32_t end) {
   return ml_distance(end, p->limit) <= 0;
 }
 
+int memlane_resize(memlane_producer *p, uint32_t level) {
+  memlane_ring *r = p->member.ring;
+  memlane_lane *lane = p->lane;
+  if (level > r->max_level) return -EINVAL;
+  int result = memlane_commit(p);
+  if (result || p->segment.capacity == r->capacity_bytes << level) return result;
+  if ((result = ml_room_up_to(p, p->claimed)) < 0) return result;
+  if (!ml_retire(p)) return MEMLANE_BUSY;
+  const int32_t segment = atomic_load(&lane->segment);
+  const int other = (segment + 1) & 1;
+  memlane_segment next = {.begin = p->published + ML_HEADER};
+  result = ml_reserve(r, p->member.slot, level);
+  if (!result) result = ml_map(r, p->member.slot, level, &next);
+  if (result) return result;
+  // So that where it begins can still be compared with where the next one does.
+  atomic_store(ml_begin_word(lane, 1 - other), (int32_t)p->believed);
+  atomic_store(ml_begin_word(lane, other), (int32_t)next.begin);
+  atomic_store(ml_level_word(lane, other), (int32_t)level);
+  ((memlane_record *)ml_at(&p->segment, p->published))->not_length = ML_MOVED_ON;
+  // pairs with: the load in ml_move_on. without it: a consumer finds the mark and no segment behind it.
+  atomic_store(&lane->segment, (int32_t)((uint32_t)segment + 1));
+  atomic_store(&lane->published, (int32_t)next.begin);
+  p->segment = next;
+  p->published = p->claimed = p->limit = next.begin;
+  return ml_wake_all(&p->member, r->producers, r->consumers);
+}
+
 int memlane_claim(memlane_producer *p, uint32_t length, int32_t type, void **payload) {
   const memlane_ring *r = p->member.ring;
   if (p->ended) return MEMLANE_ENDED;
-  if (length > r->capacity_bytes - ML_HEADER - ml_trailer(r)) return MEMLANE_TOO_LONG;
+  if (length > p->segment.capacity - ML_HEADER - ml_trailer(r) - ml_mark_bytes(r)) return MEMLANE_TOO_LONG;
   const uint32_t end = p->claimed + ml_record_bytes(r, length);
   if (ml_distance(end, p->limit) > 0) {
     const int result = ml_room_up_to(p, end);
     if (result == 0) ml_slot(r, p->member.slot)->refusals += 1;
     if (result <= 0) return result;
   }
-  memlane_record *record = (memlane_record *)ml_at(r, p->data, p->claimed);
+  memlane_record *record = (memlane_record *)ml_at(&p->segment, p->claimed);
   record->not_length = (int32_t)~length;
   record->type = type;
   *payload = record + 1;
@@ -959,8 +1086,8 @@ int memlane_commit(memlane_producer *p) {
   if (p->claimed == p->published) return 0;
   if (r->flags & MEMLANE_CHECKSUMS) {
     for (uint32_t position = p->published; position != p->claimed;) {
-      uint8_t *record = ml_at(r, p->data, position);
-      const uint32_t length = ml_length_at(r, p->data, position);
+      uint8_t *record = ml_at(&p->segment, position);
+      const uint32_t length = ml_length_at(&p->segment, position);
       const uint32_t end = position + ml_record_bytes(r, length);
       // The header is in the file, where somebody may have changed it.
       if (length > r->capacity_bytes || ml_distance(p->claimed, end) < 0) return ml_corrupt(r, "length");
@@ -1142,9 +1269,13 @@ static int ml_gather(memlane_consumer *c) {
   for (uint32_t lane = 0; lane < r->producers; lane++) {
     // pairs with: the store in memlane_produce. without it: pages are read that are not there yet.
     if (!atomic_load(&ml_lane(r, lane)->reserved)) continue;
-    const int result = ml_map(r, lane);
-    if (result) return result;
-    c->readers[lane].is_read = true;
+    memlane_reader *reader = &c->readers[lane];
+    // Of one that was given back and is in use again, the segment is the one that it was.
+    if (!reader->segment.data) {
+      const int result = ml_find_segment(r, lane, reader->position, &reader->segment);
+      if (result) return result;
+    }
+    reader->is_read = true;
   }
   c->has_looked = true;
   c->changes = changes;
@@ -1183,7 +1314,7 @@ static int ml_refresh(memlane_consumer *c, uint32_t lane_index) {
   const uint32_t published = (uint32_t)atomic_load(&lane->published);
   if (r->flags & MEMLANE_CHECKSUMS && atomic_load(&lane->not_published) == 0) return ml_corrupt(r, "notPublished");
   const int32_t backlog = ml_distance(published, reader->position);
-  if (backlog < 0 || backlog > (int32_t)r->capacity_bytes || published % 8) {
+  if (backlog < 0 || backlog > ml_most_unread(r) || published % 8) {
     const int result = ml_overtaken(c, lane_index);
     return result == 0 ? ml_corrupt(r, "published") : result < 0 ? result : reader->position != reader->published;
   }
@@ -1197,6 +1328,21 @@ static void ml_copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
     *(int32_t *)(to + i) = atomic_load_explicit((memlane_word *)(from + i), memory_order_relaxed);
 }
 
+// Goes on in the newer segment, behind the mark that is at the position.
+static int ml_move_on(memlane_consumer *c, uint32_t lane_index) {
+  memlane_ring *r = c->member.ring;
+  memlane_reader *reader = &c->readers[lane_index];
+  memlane_segment next = {0};
+  const uint32_t begin = reader->position + ML_HEADER;
+  // pairs with: the store in memlane_resize. The mark was published after the segment had been announced.
+  const int result = ml_find_segment(r, lane_index, begin, &next);
+  if (result) return result;
+  if (next.begin != begin || ml_distance(reader->published, begin) < 0) return ml_corrupt(r, "length");
+  reader->segment = next;
+  reader->position = begin;
+  return 0;
+}
+
 // The record at the position of a lane: 1, or 0 when there is none.
 static int ml_read(memlane_consumer *c, uint32_t lane_index, memlane_message *message) {
   memlane_ring *r = c->member.ring;
@@ -1204,10 +1350,10 @@ static int ml_read(memlane_consumer *c, uint32_t lane_index, memlane_message *me
   for (;;) {
     int result = ml_refresh(c, lane_index);
     if (result <= 0) return result;
-    uint8_t *record = ml_at(r, r->data[lane_index], reader->position);
-    const uint32_t length = ml_length_at(r, r->data[lane_index], reader->position);
+    uint8_t *record = ml_at(&reader->segment, reader->position);
+    const uint32_t length = ml_length_at(&reader->segment, reader->position);
     const uint32_t end = reader->position + ml_record_bytes(r, length);
-    const bool fits = length <= r->capacity_bytes && ml_distance(reader->published, end) >= 0;
+    const bool fits = length <= reader->segment.capacity && ml_distance(reader->published, end) >= 0;
     if (fits && c->copy) {
       ml_copy(c->copy, record, end - reader->position);
       record = c->copy;
@@ -1217,7 +1363,11 @@ static int ml_read(memlane_consumer *c, uint32_t lane_index, memlane_message *me
       if (result < 0) return result;
       continue;
     }
-    if (!fits) return ml_corrupt(r, "length");
+    if (!fits && (~length != ML_MOVED_ON || r->max_level == 0)) return ml_corrupt(r, "length");
+    if (!fits) {
+      if ((result = ml_move_on(c, lane_index))) return result;
+      continue;
+    }
     if (r->flags & MEMLANE_CHECKSUMS) {
       uint32_t checksum;
       memcpy(&checksum, record + ml_checksum_offset(length), 4);
@@ -1322,8 +1472,8 @@ static int ml_abandon(memlane_ring *r, uint32_t lane_index) {
   }
   if (is_drained && !result) {
     atomic_store(&lane->reserved, 0);
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ml_data_offset(r, lane_index), r->capacity_bytes);
-    result = 1; // also where the file system cannot
+    for (uint32_t level = 0; level <= r->max_level; level++) ml_punch(r, lane_index, level);
+    result = 1;
   }
   close(fd);
   return result == MEMLANE_BUSY ? 0 : result;

@@ -6,7 +6,7 @@
 //   try ID FIRST COUNT LONGEST          the same, up to the first that finds no room
 //   read COUNT LONGEST WAIT             that many, or up to the end; says what was wrong with them
 //   wait WAIT [LENGTH]                  for a message, or room for one
-//   end, tidy, leave, alive SLOT, geometry TOPOLOGY PRODUCERS CONSUMERS CAPACITY PAGE
+//   end, tidy, leave, alive SLOT, resize LEVEL, geometry TOPOLOGY PRODUCERS CONSUMERS CAPACITY MAXLEVEL PAGE
 //
 // Message n of a producer has a length, a type and contents that follow from the two. WAIT is spin or park.
 #define _GNU_SOURCE
@@ -196,14 +196,15 @@ static int attach(const char *kind, const char *path, char **words) {
   return 0;
 }
 
-static void tell_geometry(const uint32_t n[5]) {
-  const memlane_geometry at = memlane_geometry_of(n[0], n[1], n[2], n[3], n[4]);
+static void tell_geometry(const uint32_t n[6]) {
+  const memlane_geometry at = memlane_geometry_of(n[0], n[1], n[2], n[3], n[4], n[5]);
   char text[512];
   snprintf(text, sizeof text,
            "{\"slotCount\":%u,\"slotsOffset\":%u,\"sleepersOffset\":%u,\"namesOffset\":%u,\"changesOffset\":%u,"
-           "\"lanesOffset\":%u,\"laneBytes\":%u,\"dataOffset\":%u,\"fileLength\":%llu}",
+           "\"lanesOffset\":%u,\"laneBytes\":%u,\"dataOffset\":%u,\"extentBytes\":%llu,"
+           "\"fileLength\":%llu}",
            at.slot_count, at.slots_offset, at.sleepers_offset, at.names_offset, at.changes_offset, at.lanes_offset,
-           at.lane_bytes, at.data_offset, (unsigned long long)at.file_length);
+           at.lane_bytes, at.data_offset, (unsigned long long)at.extent_bytes, (unsigned long long)at.file_length);
   say("geometry", text);
 }
 
@@ -228,6 +229,9 @@ static void obey(char **words, uint32_t count) {
     if (role == PRODUCER) result = memlane_wait_for_room(&producer, n[1], strategy_of(words[1]), PATIENCE_MS);
     else result = memlane_wait(&consumer, strategy_of(words[1]), PATIENCE_MS);
     if (result >= 0) say("woken", result ? "true" : "false");
+  } else if (strcmp(verb, "resize") == 0) {
+    result = memlane_resize(&producer, n[0]);
+    if (result == 0) say("resized", "null");
   } else if (strcmp(verb, "tidy") == 0) {
     result = memlane_tidy(&consumer);
     snprintf(text, sizeof text, "%d", result);

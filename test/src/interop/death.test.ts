@@ -183,7 +183,10 @@ describeInC('a place', () => {
 
 /** Whether a lane is reserved, and the bytes that the file takes. */
 function spaceOf(path: string, lane: number, producers: number, consumers: number, topology: Topology) {
-  const { lanesOffset, laneBytes } = ringGeometry({ topology, producers, consumers, capacityBytes: CAPACITY }, 4096);
+  const { lanesOffset, laneBytes } = ringGeometry(
+    { topology, producers, consumers, capacityBytes: CAPACITY, maxLevel: 0 },
+    4096,
+  );
   const word = Buffer.alloc(4);
   const fd = openSync(path, 'r');
   readSync(fd, word, 0, 4, lanesOffset + lane * laneBytes + LANE.fields.reserved.offset);

@@ -73,14 +73,25 @@ describeInC('the formulas', () => {
     const peer = crew.peer('C');
     for (const topology of ['spsc', 'mpsc', 'broadcast', 'bus'] as const)
       for (const many of [1, 2, 15, 16, 31, 32, 33, 255, 1024])
-        for (const capacityBytes of [4096, 2 ** 30])
+        for (const [capacityBytes, maxLevel] of [
+          [4096, 0],
+          [4096, 18],
+          [65_536, 3],
+          [2 ** 30, 0],
+        ] as const)
           for (const pageSize of [4096, 65_536]) {
             const producers = topology === 'mpsc' || topology === 'bus' ? Math.min(many, 64) : 1;
             const consumers = topology === 'broadcast' || topology === 'bus' ? many : 1;
-            const command = ['geometry', TopologyCode[topology], producers, consumers, capacityBytes, pageSize].join(
-              ' ',
-            );
-            const right = ringGeometry({ topology, producers, consumers, capacityBytes }, pageSize);
+            const command = [
+              'geometry',
+              TopologyCode[topology],
+              producers,
+              consumers,
+              capacityBytes,
+              maxLevel,
+              pageSize,
+            ].join(' ');
+            const right = ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel }, pageSize);
             expect([command, await peer.ask(command)]).toEqual([command, right]);
           }
   });

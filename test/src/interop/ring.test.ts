@@ -78,6 +78,73 @@ describeInC('one producer, one consumer', () => {
   });
 });
 
+describeInC('lanes that grow', () => {
+  describe.each(LANGUAGES)('from %s', (from) => {
+    test.each(['spsc', 'mpsc'] as const)(
+      'go on in a larger or smaller segment, and come back: %s',
+      async (topology) => {
+        using scratch = scratchFolder();
+        const path = scratch.file('ring');
+        const capacities = { capacityBytes: CAPACITY, maxCapacityBytes: 8 * CAPACITY };
+        using _ring = createRing(path, { topology, ...capacities, startPosition });
+        await using crew = new Crew();
+        const consumer = await crew.take(other(from), 'consume', path);
+        let producer = await crew.take(from, 'produce', path);
+        let written = 0;
+        const write = async (most: number): Promise<number> => {
+          const count = await producer.tryWrite(1, written, most, LONGEST);
+          written += count;
+          return count;
+        };
+        for (let round = 0; round < 3; round++) {
+          const first = written;
+          // Full, it goes on in a larger one, which has as much room as if nothing were unread.
+          expect(await write(1000)).toBeLessThan(10);
+          await producer.ask('resize 3');
+          expect(await write(1000)).toBeGreaterThan(20);
+          expect(await producer.refusal('resize 0')).toMatchObject({ code: 'BUSY' });
+          if (round > 0) {
+            // A successor in the other language finds two segments in use.
+            await producer.kill();
+            producer = await crew.take(round === 1 ? other(from) : from, 'produce', path);
+          }
+          const count = written - first;
+          expect(await consumer.read(count, LONGEST, 'park')).toEqual(all({ 1: whole(count, first) }, false));
+          await producer.ask('resize 1');
+          const reading = consumer.read(500, LONGEST, 'park');
+          await producer.write(1, written, 500, LONGEST, 'park');
+          expect(await reading).toEqual(all({ 1: whole(500, written) }, false));
+          written += 500;
+          await producer.ask('resize 0');
+          await write(1); // behind the mark, which a consumer passes when it looks for messages
+          expect(await consumer.read(1, LONGEST, 'park')).toEqual(all({ 1: whole(1, written - 1) }, false));
+        }
+      },
+    );
+
+    test('are taken up by a consumer that comes later', async () => {
+      using scratch = scratchFolder();
+      const path = scratch.file('ring');
+      using _ring = createRing(path, { capacityBytes: CAPACITY, maxCapacityBytes: 8 * CAPACITY, startPosition });
+      await using crew = new Crew();
+      const producer = await crew.take(from, 'produce', path);
+      const before = await producer.tryWrite(1, 0, 1000, LONGEST);
+      await producer.ask('resize 2');
+      const after = await producer.tryWrite(1, before, 1000, LONGEST);
+      const count = before + after;
+      for (const [language, first, most] of [
+        [other(from), 0, before - 1],
+        [from, before - 1, 3],
+        [other(from), before + 2, count - before - 2],
+      ] as const) {
+        const consumer = await crew.take(language, 'consume', path);
+        expect(await consumer.read(most, LONGEST, 'park')).toEqual(all({ 1: whole(most, first) }, false));
+        await consumer.ask('leave');
+      }
+    });
+  });
+});
+
 /** Producers 1 and 2 of Node.js, 3 and 4 of C, each with so many messages. */
 const COUNT = 1000;
 const everything = { 1: whole(COUNT), 2: whole(COUNT), 3: whole(COUNT), 4: whole(COUNT) };

@@ -29,12 +29,12 @@ async function waitFor(end: Producer | Consumer, strategy: Strategy, length = 0)
 }
 
 async function write(id: number, first: number, count: number, longest: number, strategy?: Strategy): Promise<number> {
-  const { view } = producer;
   let n = first;
   while (n < first + count) {
     const length = lengthOf(id, n, longest);
     const offset = producer.tryClaim(length, n);
     if (offset !== FULL) {
+      const { view } = producer;
       view.i32[offset >> 2] = id;
       view.i32[(offset >> 2) + 1] = n;
       for (let i = 8; i < length; i++) view.u8[offset + i] = byteOf(id, n, i);
@@ -133,6 +133,9 @@ async function obey([verb, ...words]: readonly string[]): Promise<void> {
         'woken',
         await waitFor(role === 'producer' ? producer : consumer, words[0] as Strategy, numbers[1] || 0),
       );
+    case 'resize':
+      producer.resize(ring.capacityBytes * 2 ** numbers[0]);
+      return say('resized');
     case 'end':
       producer.end();
       return say('ended');

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { root } from './bootstrap.mjs';
 
 const built = (name, file = 'index') => import(join(root, 'packages', name, 'dist', `${file}.js`));
-const { ACKNOWLEDGEMENT, CONTROL, FIELD_BYTES, LINE_BYTES, RESIZE, SLOT, SUPERBLOCK } = await built('core');
+const { ACKNOWLEDGEMENT, CONTROL, FIELD_BYTES, LAYOUT_VERSION, LINE_BYTES, RESIZE, SLOT, SUPERBLOCK } =
+  await built('core');
 const layout = await built('ring', 'layout');
 const { ERROR_CODES, SYSTEM_REMEDIES } = await built('linux');
 
@@ -25,24 +26,44 @@ const structure = ({ name, bytes, fields }) =>
     ]),
   )}`;
 
-const { slotsOffset, changesOffset, lanesOffset, laneBytes, dataOffset } = layout.ringGeometry(
-  { topology: 'spsc', producers: 1, consumers: 1, capacityBytes: 4096, maxLevel: 0 },
-  4096,
-);
-const spscRing = table(
-  ['offset', 'what'],
-  [
+/** The places of one kind, one after the other. */
+const places = (first, count, bytes, one, many) =>
+  count === 1 ? [[first, one]] : [[first, `${many} 0 to ${count - 1}, ${bytes} bytes each`]];
+
+/** Where everything is in a small ring of a topology. */
+function ringTable(topology, producers, consumers) {
+  const capacityBytes = 4096;
+  const ring = layout.ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel: 0 }, 4096);
+  const rows = [
     [0, 'superblock'],
     [SUPERBLOCK.bytes, 'ringHeader'],
-    [slotsOffset, 'slot 0, the producer'],
-    [slotsOffset + SLOT.bytes, 'slot 1, the consumer'],
-    [changesOffset, 'the word that is raised when a producer attaches'],
-    [lanesOffset, 'lane 0'],
-    [lanesOffset + layout.LANE.bytes, 'cursor 0 of lane 0'],
-    [lanesOffset + laneBytes, 'unused, to the end of the page'],
-    [dataOffset, 'data of lane 0, `capacityBytes` long; the mapping has it twice, back to back'],
-  ],
-);
+    ...slots(ring.slotsOffset, 0, producers, 'producer'),
+    ...slots(ring.slotsOffset, producers, consumers, 'consumer'),
+    [ring.changesOffset, 'the word that is raised when a producer attaches'],
+  ];
+  if (ring.sleepersOffset > 0) {
+    rows.push([ring.sleepersOffset, `mask of sleepers: bit *s* is that of slot *s*, for *s* below ${ring.slotCount}`]);
+    rows.push(...places(ring.namesOffset, consumers, layout.NAMED_CURSOR.bytes, 'namedCursor', 'namedCursors'));
+  }
+  for (let lane = 0; lane < producers; lane++) {
+    const base = ring.lanesOffset + lane * ring.laneBytes;
+    rows.push([base, `lane ${lane}`]);
+    for (let cursor = 0; cursor < consumers; cursor++)
+      rows.push([base + layout.LANE.bytes + cursor * layout.CURSOR.bytes, `cursor ${cursor} of lane ${lane}`]);
+  }
+  rows.push([ring.lanesOffset + producers * ring.laneBytes, 'unused, to the end of the page']);
+  for (let lane = 0; lane < producers; lane++)
+    rows.push([ring.dataOffset + lane * capacityBytes, `data of lane ${lane}`]);
+  rows.push([ring.fileLength, 'end of the file']);
+  return table(['offset', 'what'], rows);
+}
+
+function slots(slotsOffset, first, count, role) {
+  return Array.from({ length: count }, (_, index) => [
+    slotsOffset + (first + index) * SLOT.bytes,
+    count === 1 ? `slot ${first}, the ${role}` : `slot ${first + index}, ${role} ${index}`,
+  ]);
+}
 
 const control = table(
   ['offset', 'what'],
@@ -98,7 +119,11 @@ const hex = (number) => `\`0x${number.toString(16).padStart(8, '0')}\``;
 
 const parts = {
   'docs/layouts.md': {
-    ring: spscRing,
+    version: `${LAYOUT_VERSION}`,
+    spsc: ringTable('spsc', 1, 1),
+    mpsc: ringTable('mpsc', 2, 1),
+    broadcast: ringTable('broadcast', 1, 2),
+    bus: ringTable('bus', 2, 2),
     signature: hex(layout.RING_SIGNATURE),
     control,
     'control signature': hex(CONTROL.SIGNATURE),
@@ -116,7 +141,7 @@ const parts = {
     'work structures': [layout.WORK_HEADER, layout.WORK_WORDS, layout.WORK_CELL, layout.WORK_MESSAGE]
       .map(structure)
       .join('\n\n'),
-    structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.LANE, layout.CURSOR, layout.RECORD]
+    structures: [SUPERBLOCK, SLOT, layout.RING_HEADER, layout.NAMED_CURSOR, layout.LANE, layout.CURSOR, layout.RECORD]
       .map(structure)
       .join('\n\n'),
     line: `${LINE_BYTES}`,

@@ -34,7 +34,9 @@ export class CursorGate implements Gate {
   readonly #cursor: number;
   readonly #capacity: number;
   readonly #most: number;
-  readonly #begin: Position | undefined;
+  readonly #passed: (() => void) | undefined;
+  /** Where the segment begins, while something before it may not have been read. */
+  #begin: Position | undefined;
   readonly #checksums: boolean;
   readonly #health: LaneHealth;
   slowest: Position;
@@ -46,6 +48,7 @@ export class CursorGate implements Gate {
     this.#capacity = capacityBytes - markBytes;
     this.#most = mostBytes;
     this.#begin = begin;
+    this.#passed = lane.passed;
     this.#checksums = checksums;
     this.#health = health;
     this.slowest = consumed ?? (load(words, this.#cursor + CONSUMED) as Position);
@@ -54,9 +57,13 @@ export class CursorGate implements Gate {
   limit(published: Position): Position {
     const consumed = this.consumed(published);
     const begin = this.#begin;
+    if (begin === undefined) return advance(consumed, this.#capacity);
     // What is still unread in the segment before takes no room in this one.
-    const from = begin !== undefined && distance(begin, consumed) > 0 ? begin : consumed;
-    return advance(from, this.#capacity);
+    if (distance(begin, consumed) > 0) return advance(begin, this.#capacity);
+    // Once and for all: 2^31 bytes further on, the difference of the two would say the opposite.
+    this.#begin = undefined;
+    this.#passed?.();
+    return advance(consumed, this.#capacity);
   }
 
   consumed(published: Position): Position {

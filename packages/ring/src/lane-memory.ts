@@ -29,7 +29,9 @@ export interface LaneMemory {
   /** Whether each record has a checksum. Default false. */
   readonly checksums?: boolean;
   /** Position from which on records are in this memory; what was before them is in another segment. Default: all are. */
-  readonly begin?: Position;
+  readonly begin?: Position | undefined;
+  /** Called when everything before `begin` has been read. */
+  readonly passed?: (() => void) | undefined;
   /** Bytes that are always left free, for the mark that says that the stream goes on elsewhere. Default 0. */
   readonly markBytes?: number;
   /** Bytes that may be published and not consumed, in all segments. Default: one capacity. */

@@ -391,6 +391,11 @@ export class LaneReader {
     this.#records = resumed.records;
     this.#copied = resumed.position;
     this.#published = load(this.#words, this.#base + PUBLISHED) as Position;
+    if (this.#closed) return true; // by onLoss: the cursor may be another's by now
+    // At once, not at the next release, which the caller may have no reason for: a backlog is counted from there.
+    if (this.#checksums) store(this.#words, this.#cursor + NOT_CONSUMED, ~resumed.position);
+    this.#consumed = resumed.position;
+    store(this.#words, this.#cursor + CONSUMED, resumed.position);
     return true;
   }
 }

@@ -53,8 +53,6 @@ export class LaneWriter {
   /** Position that no claim may pass, as the gate last said. */
   #limit: Position;
   #gate: Gate;
-  /** Where the segment begins. */
-  #begin: Position;
   /** Records and payload bytes claimed since the last publish. */
   claimedRecords = 0;
   claimedBytes = 0;
@@ -83,7 +81,6 @@ export class LaneWriter {
     if (this.#published % ALIGNMENT !== 0) throw this.#health.lied('published', this.#published);
     this.#claimed = this.#published;
     this.#limit = this.#published;
-    this.#begin = memory.begin ?? this.#published;
     this.#gate = makeGate(this.#health);
   }
 
@@ -114,7 +111,6 @@ export class LaneWriter {
     store(this.#words, this.#base + PUBLISHED, begin);
     this.#published = begin;
     this.#claimed = begin;
-    this.#begin = begin;
     this.#view = view;
     this.#i32 = view.i32;
     this.#capacity = capacityBytes;
@@ -227,11 +223,6 @@ export class LaneWriter {
   /** @throws ERR_MEMLANE_ENDED, ERR_MEMLANE_CLOSED */
   expectWritable(): void {
     if (this.#maxLength < 0) this.#refuse(0, 0);
-  }
-
-  /** Whether everything in segments before this one has been handled. */
-  hasReadAllBefore(): boolean {
-    return distance(this.#gate.consumed(this.#published), this.#begin) >= 0;
   }
 
   #hasRoomUpTo(end: Position): boolean {

@@ -52,10 +52,15 @@ export interface RingFacts extends RingScale {
  *   writes the mark, where the next record would be   finds it, and that the newer segment begins behind it
  *   makes the segment the newer one          (A)      goes on there
  *   publishes the mark                       (B)
- *   gives the old segment back, once all have read it
+ *   gives the old segment back, once it finds that the consumer has passed (B)
  *
  * Before (A) nothing has happened, but for space that is reserved: the next producer gives it back. Between (A) and (B) the
  * newer segment begins behind what is published: the next producer does (B).
+ *
+ * A segment may be in use for more than 2^31 bytes, and where it begins can then be compared with nothing any more. So that
+ * is looked at only while the older one is in use, which is no longer than a capacity: a producer gives it back as soon as it
+ * looks how much has been read and finds that it may. And the one that becomes the older one begins, from then on, at what
+ * has been read of it.
  */
 
 /** The lanes of a ring, as one thread has them mapped. */
@@ -86,7 +91,8 @@ export class Lanes {
   /** The memory of a lane that has the record at `position`. */
   holding(lane: number, position: Position): LaneMemory {
     const newer = load(this.words, this.baseOf(lane) + SEGMENT) & 1;
-    return this.#memoryOf(lane, distance(position, this.#beginOf(lane, newer)) >= 0 ? newer : 1 - newer);
+    const isBefore = this.#isInUse(lane, 1 - newer) && distance(position, this.#beginOf(lane, newer)) < 0;
+    return this.#memoryOf(lane, isBefore ? 1 - newer : newer);
   }
 
   /** Where the consumer of a lane is that has but one. */
@@ -101,7 +107,8 @@ export class Lanes {
   }
 
   /**
-   * Prepares another segment, for the lane's producer, whose next record would be at `published`.
+   * Prepares another segment, for the lane's producer, whose next record would be at `published`, when everything before
+   * `consumed` has been read.
    *
    * @returns its memory, and what makes it the newer one.
    * @throws ERR_MEMLANE_BUSY while the segment before the present one is not read to its end; LinuxError ENOSPC.
@@ -109,17 +116,18 @@ export class Lanes {
   prepareSegment(
     lane: number,
     capacityBytes: number,
-    published: Position,
+    { published, consumed }: { published: Position; consumed: Position },
   ): { memory: LaneMemory; announce: () => void } {
     const base = this.baseOf(lane);
     const turn = load(this.words, base + SEGMENT);
     const other = (turn + 1) & 1;
-    if (load(this.words, base + LEVEL_OF[other]) !== UNUSED)
+    if (this.#isInUse(lane, other))
       throw new MemlaneError('ERR_MEMLANE_BUSY', 'What was written before the last resize has not been read yet', {
         path: this.#region.path,
       });
     const level = Math.log2(capacityBytes / this.facts.capacityBytes);
     this.#region.file.reserve(...this.#extent(lane, level));
+    store(this.words, base + BEGIN_OF[1 - other], consumed);
     store(this.words, base + BEGIN_OF[other], advance(published, HEADER_BYTES));
     store(this.words, base + LEVEL_OF[other], level);
     return {
@@ -182,13 +190,13 @@ export class Lanes {
     // One that begins behind the newer one was never announced.
     if (levels[1] !== UNUSED && distance(this.#beginOf(lane, older), this.#beginOf(lane, newer)) > 0) {
       store(words, base + LEVEL_OF[older], UNUSED);
-      levels.pop();
+      levels[1] = UNUSED;
     }
     for (let level = 0; level <= this.facts.maxLevel; level++)
       if (levels.includes(level)) this.#region.file.reserve(...this.#extent(lane, level));
       else this.#region.file.punch(...this.#extent(lane, level));
     const begin = this.#beginOf(lane, newer);
-    if (distance(begin, published) <= 0) return;
+    if (levels[1] === UNUSED || distance(begin, published) <= 0) return;
     const { view, capacityBytes } = this.#memoryOf(lane, older);
     view.i32[indexOf(published, capacityBytes - 1) >> 2] = ~MOVED_ON;
     store(words, base + NOT_PUBLISHED, ~begin);
@@ -255,6 +263,10 @@ export class Lanes {
     return [dataOffset + lane * extentBytes + segmentOffset(capacityBytes, level), capacityBytes * 2 ** level];
   }
 
+  #isInUse(lane: number, which: number): boolean {
+    return load(this.words, this.baseOf(lane) + LEVEL_OF[which]) !== UNUSED;
+  }
+
   #beginOf(lane: number, which: number): Position {
     return load(this.words, this.baseOf(lane) + BEGIN_OF[which]) as Position;
   }
@@ -274,7 +286,8 @@ export class Lanes {
       ...this.#map(lane, level),
       capacityBytes: capacityBytes * 2 ** level,
       checksums,
-      begin: this.#beginOf(lane, which),
+      begin: this.#isInUse(lane, 1 - which) ? this.#beginOf(lane, which) : undefined,
+      passed: () => this.retireSegment(lane),
       markBytes: HEADER_BYTES,
       mostBytes: 2 * capacityBytes * 2 ** maxLevel,
     };

@@ -81,8 +81,8 @@ export class Producer extends LaneEndpoint {
     this.commit();
     this.#lane.expectWritable();
     if (capacityBytes === this.#lane.capacityBytes) return;
-    if (this.#lane.hasReadAllBefore()) lanes.retireSegment(this.#slot);
-    const { memory, announce } = lanes.prepareSegment(this.#slot, capacityBytes, this.#lane.extent.published);
+    this.#lane.hasRoomFor(0); // looks at what has been read, and gives back what nobody needs any more
+    const { memory, announce } = lanes.prepareSegment(this.#slot, capacityBytes, this.#lane.extent);
     this.#lane.moveOn(memory, announce);
     this.#view = memory.view;
     this.wakePeers();
@@ -272,8 +272,6 @@ export class Producer extends LaneEndpoint {
   }
 
   #refused(): void {
-    if (this.#ring.lanes.facts.maxLevel > 0 && this.#lane.hasReadAllBefore())
-      this.#ring.lanes.retireSegment(this.#slot);
     const statistics = this.statistics;
     statistics[StatisticsIndex.refusals] += 1;
     if (this.#lane.highWaterBytes > statistics[StatisticsIndex.highWaterBytes])

@@ -304,7 +304,8 @@ export function mapExisting(file: SharedFile): MappedRing {
   );
   // Everything else follows from these, so it is derived and compared, never believed.
   const maxLevel = read('maxLevel');
-  const mostLevels = isBroadcast(topology) ? 0 : Math.log2(MAX_CAPACITY_BYTES / capacityBytes);
+  const isFixed = isBroadcast(topology) || (read('flags') & RingFlag.checksums) !== 0;
+  const mostLevels = isFixed ? 0 : Math.log2(MAX_CAPACITY_BYTES / capacityBytes);
   expect('maxLevel', maxLevel, maxLevel <= mostLevels);
   const geometry = ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel }, pageSize);
   expect('slotCount', slotCount, slotCount === geometry.slotCount);

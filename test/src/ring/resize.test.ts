@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { SUPERBLOCK } from '@memlane/core';
+import { RING_HEADER, RingFlag } from '@memlane/ring/layout';
 import {
   type Consumer,
   createAnonymousRing,
@@ -122,6 +124,38 @@ describe.each<RingShape>([
 describe('the file of a ring that grows', () => {
   const segment = { at: (name: string, path: string) => peek(path, lane, name) };
 
+  // So far that its beginning, compared with a position, seems to lie ahead.
+  test.each(['the first', 'a larger'])('goes on for more than 2 GiB in %s segment', (which) => {
+    using ring = createAnonymousRing(growable);
+    const stream = new Stream();
+    {
+      using producer = ring.producer();
+      using consumer = ring.consumer();
+      if (which !== 'the first') producer.resize(MOST);
+      const length = (which === 'the first' ? LEAST : MOST) - 3 * HEADER;
+      let arrived = 0;
+      // One at a time, so that the ring is never full.
+      for (let bytes = 0; bytes < 2 ** 31 + 2 ** 20; bytes += length) {
+        if (producer.tryClaim(length) < 0) break;
+        producer.commit();
+        arrived += consumer.poll(() => {});
+      }
+      expect(arrived).toBe(Math.ceil((2 ** 31 + 2 ** 20) / length));
+      while (stream.sent < MOST && stream.put(producer)); // a bound, or what fails here would never end
+      expect(stream.sent).toBeLessThanOrEqual((length + 3 * HEADER) / 16);
+      stream.takeAll(consumer);
+      producer.resize(2 * LEAST);
+      while (stream.sent < 2 * MOST && stream.put(producer));
+    }
+    // A successor of either side finds everything.
+    using producer = ring.producer();
+    using consumer = ring.consumer();
+    stream.takeAll(consumer);
+    producer.resize(LEAST);
+    stream.put(producer);
+    stream.takeAll(consumer);
+  });
+
   test('has space for what is in use only', () => {
     using scratch = scratchFolder();
     const path = scratch.file('ring');
@@ -213,6 +247,14 @@ describe('refused', () => {
     const error = thrownBy(() => createAnonymousRing(shape));
     expect(error?.code).toBe('ERR_MEMLANE_ARGUMENT');
     expect(error?.message).toContain(name);
+  });
+
+  test('a file whose lanes may grow and have checksums', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    createRing(path, growable).close();
+    writeBytes(path, SUPERBLOCK.bytes + RING_HEADER.fields.flags.offset, Uint8Array.of(RingFlag.checksums));
+    expect(thrownBy(() => openRing(path))).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'maxLevel' });
   });
 
   test('a capacity that is none, one that is not allowed, and a second one too early', () => {

@@ -23,6 +23,8 @@ export interface ProgramOptions {
   readonly nodeOptions?: readonly string[];
   /** Run by something else, `['setpriv', '--reuid=...']` for example. */
   readonly wrapper?: readonly string[];
+  /** Path of a program that speaks likewise, instead of one of ../programs. */
+  readonly executable?: string;
 }
 
 /** Longest that a program may keep its judge waiting for a line: a watchdog for a busy machine, not an expectation. */
@@ -51,9 +53,9 @@ export class Program implements AsyncDisposable {
     const path = fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
     const command = [
       ...(options.wrapper ?? []),
-      process.execPath,
-      ...(options.nodeOptions ?? []),
-      path,
+      ...(options.executable === undefined
+        ? [process.execPath, ...(options.nodeOptions ?? []), path]
+        : [options.executable]),
       JSON.stringify(parameters),
     ];
     this.#child = spawn(command[0] as string, command.slice(1), {

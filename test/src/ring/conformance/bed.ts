@@ -1,11 +1,21 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
 import { PAGE_SIZE } from '@memlane/linux';
-import { type ConsumerOptions, createAnonymousRing, createRing, type Ring, type RingShape, type WaitStrategy } from 'memlane';
+import {
+  type ConsumerOptions,
+  createAnonymousRing,
+  createRing,
+  type Ring,
+  type RingShape,
+  type WaitStrategy,
+} from 'memlane';
 import type { Received } from '../consumer-end.ts';
 import type { Ends, Place } from '../places.ts';
 
 /** What holds the bytes of a ring. */
 export type Backing = 'a file in memory' | 'an anonymous file' | 'a file on disk';
+
+/** Smallest ring there is, so that everything wraps often. */
+export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
 
 /** What not every ring promises. */
 export type Promised =
@@ -26,8 +36,10 @@ export interface Kind {
 /** A consumer of this name finds its place again where many read everything. */
 const READER: ConsumerOptions = { name: 'reader', from: 'oldest' };
 
+export type KindName = 'spsc' | 'mpsc' | 'broadcast' | 'broadcast, overwriting' | 'broadcast, evicting' | 'bus';
+
 /** Every kind of ring; one producer and one consumer find the same in each, but for what is promised. */
-export const kinds = {
+export const kinds: Readonly<Record<KindName, Kind>> = {
   spsc: { shape: {}, reading: {}, promises: ['waiting', 'succession', 'one each'] },
   mpsc: { shape: { topology: 'mpsc', producers: 3 }, reading: {}, promises: ['waiting', 'succession'] },
   broadcast: { shape: { topology: 'broadcast', consumers: 3 }, reading: READER, promises: ['waiting', 'succession'] },
@@ -37,17 +49,16 @@ export const kinds = {
     promises: [],
   },
   'broadcast, evicting': {
-    shape: { topology: 'broadcast', consumers: 3, maxLagBytes: 4096 },
+    shape: { topology: 'broadcast', consumers: 3, maxLagBytes: CAPACITY },
     reading: READER,
-    promises: ['succession'],
+    promises: ['waiting', 'succession'],
   },
   bus: {
     shape: { topology: 'bus', producers: 3, consumers: 3 },
     reading: READER,
     promises: ['waiting', 'succession'],
   },
-} as const satisfies Readonly<Record<string, Kind>>;
-export type KindName = keyof typeof kinds;
+};
 
 /** One ring on which every case runs. */
 export interface Medium {
@@ -57,9 +68,6 @@ export interface Medium {
   readonly start: number;
   readonly folder: string;
 }
-
-/** Smallest ring there is, so that everything wraps often. */
-export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
 
 /** A fresh ring and its two ends, for one case. */
 export interface Bed {
@@ -85,7 +93,7 @@ export interface Case {
 
 /** Whether a case makes sense with the ends there and with a ring of that kind. */
 export function appliesTo({ places, needs = [] }: Case, place: Place, kind: KindName): boolean {
-  const promises: readonly Promised[] = kinds[kind].promises;
+  const { promises } = kinds[kind];
   return places?.includes(place) !== false && needs.every((promise) => promises.includes(promise));
 }
 

@@ -187,6 +187,7 @@ export class LaneReader {
    * in a field, so that no `try` is needed.
    */
   poll(handler: Handler, limit: number, giveBack: () => void): number {
+    this.stopped = false;
     if (this.#position === this.#published && !this.#refresh()) return 0;
     let position = this.#position;
     let published = this.#published;
@@ -195,7 +196,6 @@ export class LaneReader {
     let mask = this.#mask;
     const draft = this.#draft;
     const trailerBytes = this.#trailerBytes;
-    this.stopped = false;
     let count = 0;
     while (position !== published && count < limit) {
       if (draft !== undefined && !this.#copy(draft, STRETCH_BYTES)) {
@@ -313,7 +313,7 @@ export class LaneReader {
     const published = load(this.#words, this.#base + PUBLISHED) as Position;
     if (this.#checksums && load(this.#words, this.#base + NOT_PUBLISHED) === 0)
       throw this.#health.lied('notPublished', 0);
-    const backlog = distance(published, this.#consumed);
+    const backlog = distance(published, this.#standing?.isAwaited === false ? this.#position : this.#consumed);
     if (backlog < 0 || backlog > this.#most || distance(published, this.#position) < 0 || published % ALIGNMENT !== 0)
       return this.#mislead(published);
     if (backlog > this.highWaterBytes) this.highWaterBytes = backlog;
@@ -384,7 +384,7 @@ export class LaneReader {
     if (resumed === undefined) return false;
     this.#standing?.onLoss({
       records: (resumed.records - this.#records) | 0,
-      bytes: distance(resumed.position, position),
+      bytes: distance(resumed.position, this.#position),
     });
     this.#position = resumed.position;
     this.#recordsBefore = (this.#recordsBefore + resumed.records - this.#records) | 0; // what is lost is not read

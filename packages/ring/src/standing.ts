@@ -17,6 +17,8 @@ export interface Loss {
 
 /** What a reader looks at whose records may be overwritten before it has read them. */
 export interface Standing {
+  /** Whether the writer waits for what was read and not given back. */
+  readonly isAwaited: boolean;
   /**
    * Where to go on when what stands at `position` may have been overwritten; undefined when it has not been. Call after
    * it was copied.
@@ -29,6 +31,7 @@ export interface Standing {
 
 /** Of a lane that overwrites what has not been read. */
 export class LossyStanding implements Standing {
+  readonly isAwaited = false;
   readonly #tail: TailReader;
   readonly #from: 'oldest' | 'now';
   readonly onLoss: (loss: Loss) => void;
@@ -47,6 +50,7 @@ export class LossyStanding implements Standing {
 
 /** Of a lane whose producer passes over whoever is too far behind. */
 export class EvictableStanding implements Standing {
+  readonly isAwaited = true;
   readonly #words: Int32Array;
   readonly #cursor: number;
   readonly #state: number;

@@ -1,7 +1,7 @@
 // Runs the conformance cases with the ends in one place, on each of several rings: { place, media, only? }.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Bed, type Case, type Medium, makeRing } from '../ring/conformance/bed.ts';
+import { appliesTo, type Bed, type Case, kinds, type Medium, makeRing } from '../ring/conformance/bed.ts';
 import { cases } from '../ring/conformance/cases.ts';
 import { type Place, settle } from '../ring/places.ts';
 import { parameters, say } from '../support/speech.ts';
@@ -18,24 +18,26 @@ process.on('unhandledRejection', (reason) => strays.push(`unhandled: ${(reason a
 
 for (const [index, medium] of media.entries())
   for (const item of cases) {
-    if (item.places?.includes(place) === false || (only !== undefined && !item.name.includes(only))) continue;
+    if (!appliesTo(item, place, medium.kind) || (only !== undefined && !item.name.includes(only))) continue;
     say('case', { medium: index, name: item.name, failure: await failureOf(item, medium) });
   }
 await ends[Symbol.asyncDispose]();
 
 /** Runs a case on a ring of its own; returns what went wrong. */
-async function failureOf({ run }: Case, { backing, start, folder }: Medium): Promise<string | undefined> {
+async function failureOf({ run }: Case, medium: Medium): Promise<string | undefined> {
+  const { folder } = medium;
+  const kind = kinds[medium.kind];
   process.env.MEMLANE_DIR = folder; // where the bells of an anonymous ring go
   const path = join(folder, 'ring');
-  const ring = makeRing(backing, start, path);
+  const ring = makeRing(medium, path);
   const { producer, consumer } = ends;
   const open: Bed['open'] = async (wait = {}) => {
     await Promise.all([producer.open({ wait: wait.producer }), consumer.open({ wait: wait.consumer })]);
   };
   const failures: string[] = [];
   try {
-    await ends.enter(ring, folder);
-    await withWatchdog(run({ place, ring, producer, consumer, open }));
+    await ends.enter(ring, folder, kind.reading);
+    await withWatchdog(run({ place, kind, ring, producer, consumer, open }));
   } catch (error) {
     failures.push((error as Error).stack ?? String(error));
   }

@@ -1,40 +1,67 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Program } from '../support/program.ts';
 import { scratchFolder } from '../support/scratch.ts';
+import { appliesTo, type Backing, type KindName, kinds } from './conformance/bed.ts';
 import { cases } from './conformance/cases.ts';
+import type { Place } from './places.ts';
 
 // Close enough below the two places where positions wrap that every case, and most of their messages, cross them.
 const starts = { 0: 0, 'just below 2^31': 2 ** 31 - 96, 'just below 2^32': 2 ** 32 - 96 };
-const backings = ['a file in memory', 'an anonymous file', 'a file on disk'] as const;
-const rings = backings.flatMap((backing) => Object.entries(starts).map(([from, start]) => ({ backing, from, start })));
+const backings: readonly Backing[] = ['a file in memory', 'an anonymous file', 'a file on disk'];
+const places: readonly Place[] = ['one thread', 'worker threads', 'processes'];
 
-describe.each(['one thread', 'worker threads', 'processes'] as const)('both ends in %s', (place) => {
-  const outcomes = new Map<string, string | undefined>();
-  let crash: unknown;
+interface Medium {
+  readonly kind: KindName;
+  readonly backing: Backing;
+  readonly from: string;
+  readonly start: number;
+}
 
-  // One run for all: to start two processes and a thread for each case would take longer than the cases.
-  beforeAll(async () => {
-    using memory = scratchFolder('memory');
-    using disk = scratchFolder('disk');
-    const media = rings.map(({ backing, start }) => {
-      return { backing, start, folder: (backing === 'a file on disk' ? disk : memory).path };
-    });
-    await using program = new Program('ring-conformance', { place, media });
-    try {
-      await program.success(280_000);
-    } catch (error) {
-      crash = error;
-    }
-    type Outcome = { medium: number; name: string; failure?: string };
-    for (const { medium, name, failure } of program.all<Outcome>('case')) outcomes.set(`${medium} ${name}`, failure);
-  }, 300_000);
-  afterAll(() => outcomes.clear());
+/** For one and one, every backing from every start. The other kinds share the lane with it: each backing from one start. */
+function mediaOf(place: Place): Medium[] {
+  const froms = Object.entries(starts);
+  return (Object.keys(kinds) as KindName[]).flatMap((kind, shift) =>
+    backings.flatMap((backing, index) =>
+      froms
+        .filter((_, at) => kind === 'spsc' || (place !== 'one thread' && at === (index + shift) % froms.length))
+        .map(([from, start]) => ({ kind, backing, from, start })),
+    ),
+  );
+}
 
-  const here = cases.filter(({ places }) => places?.includes(place) !== false);
-  describe.each(rings.map((ring, medium) => ({ ...ring, medium })))('in $backing, from $from', ({ medium }) => {
+const outcomes = new Map<string, string | undefined>();
+const crashes = new Map<Place, unknown>();
+
+// One run for all of a place: to start two processes and a thread for each case would take longer than the cases.
+beforeAll(async () => {
+  await Promise.all(places.map(runAll));
+}, 400_000);
+afterAll(() => outcomes.clear());
+
+async function runAll(place: Place): Promise<void> {
+  using memory = scratchFolder('memory');
+  using disk = scratchFolder('disk');
+  const media = mediaOf(place).map(({ kind, backing, start }) => {
+    return { kind, backing, start, folder: (backing === 'a file on disk' ? disk : memory).path };
+  });
+  await using program = new Program('ring-conformance', { place, media });
+  try {
+    await program.success(380_000);
+  } catch (error) {
+    crashes.set(place, error);
+  }
+  type Outcome = { medium: number; name: string; failure?: string };
+  for (const { medium, name, failure } of program.all<Outcome>('case'))
+    outcomes.set(`${place} ${medium} ${name}`, failure);
+}
+
+describe.each(places)('both ends in %s', (place) => {
+  const media = mediaOf(place).map((medium, index) => ({ ...medium, index }));
+  describe.each(media)('$kind, in $backing, from $from', ({ kind, index }) => {
+    const here = cases.filter((item) => appliesTo(item, place, kind));
     test.each(here.map(({ name }) => name))('%s', (name) => {
-      const key = `${medium} ${name}`;
-      if (!outcomes.has(key)) throw crash ?? new Error('the case was not run');
+      const key = `${place} ${index} ${name}`;
+      if (!outcomes.has(key)) throw crashes.get(place) ?? new Error('the case was not run');
       expect(outcomes.get(key)).toBeUndefined();
     });
   });

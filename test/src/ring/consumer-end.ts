@@ -1,4 +1,4 @@
-import { Action, type Consumer, type EndpointOptions, type Ring } from 'memlane';
+import { Action, type Consumer, type ConsumerOptions, type Ring } from 'memlane';
 import { type PlainError, plainError } from '../support/speech.ts';
 import { End, outcomes, type StreamPlan } from './end.ts';
 import { fault } from './traffic.ts';
@@ -21,8 +21,8 @@ export interface Polled {
 export type Step = Action | 'throw' | 'close' | 'closeRing' | 'readOn' | undefined;
 
 /** A consumer and what the cases do with one. */
-export class ConsumerEnd extends End<Consumer> {
-  protected take(ring: Ring, options: EndpointOptions): Consumer {
+export class ConsumerEnd extends End<Consumer, ConsumerOptions> {
+  protected take(ring: Ring, options: ConsumerOptions): Consumer {
     return ring.consumer(options);
   }
 

@@ -23,28 +23,32 @@ export interface StreamPlan {
 }
 
 /** What producers and consumers have in common. */
-export abstract class End<Endpoint extends Producer | Consumer> {
+export abstract class End<Endpoint extends Producer | Consumer, Options extends EndpointOptions> {
+  #defaults: Options | undefined;
   #ring: Ring | undefined;
   #ownsRing = false;
   #endpoint: Endpoint | undefined;
   readonly #aborts = new Map<string, AbortController>();
 
   /** Attaches to the ring of another thread or process. */
-  attach(descriptor: RingDescriptor, folder: string): void {
+  attach(descriptor: RingDescriptor, folder: string, defaults: Options): void {
     this.reset();
+    this.#defaults = defaults;
     process.env.MEMLANE_DIR = folder;
     this.#ring = attachRing(descriptor);
     this.#ownsRing = true;
   }
 
   /** Uses a ring of this thread. */
-  use(ring: Ring): void {
+  use(ring: Ring, defaults: Options): void {
     this.reset();
+    this.#defaults = defaults;
     this.#ring = ring;
   }
 
-  open(options: EndpointOptions = {}): void {
-    this.#endpoint = this.take(this.ring, options);
+  /** Takes its place; what is not given is as was said with the ring. */
+  open(options: Partial<Options> = {}): void {
+    this.#endpoint = this.take(this.ring, { ...this.#defaults, ...options } as Options);
   }
 
   reset(): void {
@@ -104,7 +108,7 @@ export abstract class End<Endpoint extends Producer | Consumer> {
     return key === undefined ? undefined : this.#controller(key).signal;
   }
 
-  protected abstract take(ring: Ring, options: EndpointOptions): Endpoint;
+  protected abstract take(ring: Ring, options: Options): Endpoint;
 
   protected get ring(): Ring {
     if (this.#ring === undefined) throw new Error('no ring');

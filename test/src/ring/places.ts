@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Ring } from 'memlane';
+import type { ConsumerOptions, Ring } from 'memlane';
 import { type PlainError, plainError } from '../support/speech.ts';
 import { ConsumerEnd } from './consumer-end.ts';
 import { ProducerEnd } from './producer-end.ts';
@@ -25,8 +25,11 @@ export type Answer = { readonly id: number; readonly value?: unknown; readonly e
 export interface Ends extends AsyncDisposable {
   readonly producer: Remote<ProducerEnd>;
   readonly consumer: Remote<ConsumerEnd>;
-  /** @param folder where the bells of an anonymous ring go. */
-  enter(ring: Ring, folder: string): Promise<void>;
+  /**
+   * @param folder where the bells of an anonymous ring go.
+   * @param reading how the consumer reads, unless a case wants it otherwise.
+   */
+  enter(ring: Ring, folder: string, reading: ConsumerOptions): Promise<void>;
   leave(): Promise<void>;
 }
 
@@ -57,9 +60,9 @@ function nearEnds(): Ends {
   return {
     producer: direct(producer),
     consumer: direct(consumer),
-    enter: async (ring) => {
-      producer.use(ring);
-      consumer.use(ring);
+    enter: async (ring, _folder, reading) => {
+      producer.use(ring, {});
+      consumer.use(ring, reading);
     },
     leave,
     [Symbol.asyncDispose]: leave,
@@ -73,8 +76,9 @@ function farEnds(place: Exclude<Place, 'one thread'>): Ends {
   return {
     producer,
     consumer,
-    enter: async (ring, folder) => {
-      await Promise.all([producer.attach(ring.descriptor(), folder), consumer.attach(ring.descriptor(), folder)]);
+    enter: async (ring, folder, reading) => {
+      const descriptor = ring.descriptor();
+      await Promise.all([producer.attach(descriptor, folder, {}), consumer.attach(descriptor, folder, reading)]);
     },
     leave: async () => {
       for (const role of ['producer', 'consumer'] as const) {

@@ -4,7 +4,7 @@ import { End, outcomes, type StreamPlan } from './end.ts';
 import { fill, lengthOf, typeOf } from './traffic.ts';
 
 /** A producer and what the cases do with one. */
-export class ProducerEnd extends End<Producer> {
+export class ProducerEnd extends End<Producer, EndpointOptions> {
   protected take(ring: Ring, options: EndpointOptions): Producer {
     return ring.producer(options);
   }

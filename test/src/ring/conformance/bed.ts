@@ -1,26 +1,78 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
 import { PAGE_SIZE } from '@memlane/linux';
-import { createAnonymousRing, createRing, type Ring, type WaitStrategy } from 'memlane';
+import {
+  type ConsumerOptions,
+  createAnonymousRing,
+  createRing,
+  type Ring,
+  type RingShape,
+  type WaitStrategy,
+} from 'memlane';
 import type { Received } from '../consumer-end.ts';
 import type { Ends, Place } from '../places.ts';
 
 /** What holds the bytes of a ring. */
 export type Backing = 'a file in memory' | 'an anonymous file' | 'a file on disk';
 
-/** One kind of ring on which every case runs. */
+/** Smallest ring there is, so that everything wraps often. */
+export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
+
+/** What not every ring promises. */
+export type Promised =
+  /** The producer waits for who reads slowly; nothing is lost. */
+  | 'waiting'
+  /** A consumer's place is kept for its successor. */
+  | 'succession'
+  /** One producer and one consumer at a time. */
+  | 'one each';
+
+/** Who writes and who reads, and how they must be asked for it. */
+export interface Kind {
+  readonly shape: RingShape;
+  readonly reading: ConsumerOptions;
+  readonly promises: readonly Promised[];
+}
+
+/** A consumer of this name finds its place again where many read everything. */
+const READER: ConsumerOptions = { name: 'reader', from: 'oldest' };
+
+export type KindName = 'spsc' | 'mpsc' | 'broadcast' | 'broadcast, overwriting' | 'broadcast, evicting' | 'bus';
+
+/** Every kind of ring; one producer and one consumer find the same in each, but for what is promised. */
+export const kinds: Readonly<Record<KindName, Kind>> = {
+  spsc: { shape: {}, reading: {}, promises: ['waiting', 'succession', 'one each'] },
+  mpsc: { shape: { topology: 'mpsc', producers: 3 }, reading: {}, promises: ['waiting', 'succession'] },
+  broadcast: { shape: { topology: 'broadcast', consumers: 3 }, reading: READER, promises: ['waiting', 'succession'] },
+  'broadcast, overwriting': {
+    shape: { topology: 'broadcast', consumers: 3, overwrite: true },
+    reading: { from: 'oldest' },
+    promises: [],
+  },
+  'broadcast, evicting': {
+    shape: { topology: 'broadcast', consumers: 3, maxLagBytes: CAPACITY },
+    reading: READER,
+    promises: ['waiting', 'succession'],
+  },
+  bus: {
+    shape: { topology: 'bus', producers: 3, consumers: 3 },
+    reading: READER,
+    promises: ['waiting', 'succession'],
+  },
+};
+
+/** One ring on which every case runs. */
 export interface Medium {
+  readonly kind: KindName;
   readonly backing: Backing;
   /** Where the positions begin. */
   readonly start: number;
   readonly folder: string;
 }
 
-/** Smallest ring there is, so that everything wraps often. */
-export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
-
 /** A fresh ring and its two ends, for one case. */
 export interface Bed {
   readonly place: Place;
+  readonly kind: Kind;
   /** The ring as a third party has it, who holds no place in it. */
   readonly ring: Ring;
   readonly producer: Ends['producer'];
@@ -35,14 +87,22 @@ export interface Case {
   readonly run: (bed: Bed) => Promise<void>;
   /** Where it makes sense; default everywhere. One thread cannot wake itself while it is blocked. */
   readonly places?: readonly Place[];
+  /** What the ring must promise; default nothing. */
+  readonly needs?: readonly Promised[];
+}
+
+/** Whether a case makes sense with the ends there and with a ring of that kind. */
+export function appliesTo({ places, needs = [] }: Case, place: Place, kind: KindName): boolean {
+  const { promises } = kinds[kind];
+  return places?.includes(place) !== false && needs.every((promise) => promises.includes(promise));
 }
 
 /** Where a blocked end does not block the other. */
 export const APART: readonly Place[] = ['worker threads', 'processes'];
 
 /** Makes the ring of a case. */
-export function makeRing(backing: Backing, start: number, path: string): Ring {
-  const shape = { capacityBytes: CAPACITY, startPosition: start };
+export function makeRing({ kind, backing, start }: Medium, path: string): Ring {
+  const shape = { ...kinds[kind].shape, capacityBytes: CAPACITY, startPosition: start };
   return backing === 'an anonymous file' ? createAnonymousRing(shape) : createRing(path, shape);
 }
 

@@ -35,6 +35,7 @@ function codes(outcomes: Record<string, { code?: string } | undefined>): Record<
 export const lifeCases: readonly Case[] = [
   {
     name: 'there is one producer and one consumer at a time',
+    needs: ['one each'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       const holders = ring.statistics();
@@ -47,6 +48,25 @@ export const lifeCases: readonly Case[] = [
       await consumer.close();
       ring.producer().close();
       ring.consumer().close();
+    },
+  },
+  {
+    name: 'when all places are taken, the next one is refused, and the others work on',
+    run: async ({ open, producer, consumer, ring, kind }) => {
+      await open();
+      const { producers = 1, consumers = 1 } = kind.shape;
+      const rivals = [
+        ...Array.from({ length: producers - 1 }, () => ring.producer()),
+        ...Array.from({ length: consumers - 1 }, () => ring.consumer()),
+      ];
+      const { pid } = ring.statistics().producers[0] as { pid: number };
+      await refuses('ERR_MEMLANE_BUSY', (async () => ring.producer())(), 'producer', String(pid));
+      await refuses('ERR_MEMLANE_BUSY', (async () => ring.consumer())(), 'consumer');
+      await producer.tryWrite('x');
+      deepStrictEqual(textsOf(await consumer.takeAll()), ['x']);
+      for (const rival of rivals) rival.close();
+      if (producers > 1) ring.producer().close();
+      if (consumers > 1) ring.consumer().close();
     },
   },
   {
@@ -86,7 +106,7 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'closing the ring closes its endpoints, and everything says so',
-    run: async ({ open, producer, consumer, ring, place }) => {
+    run: async ({ open, producer, consumer, ring, place, kind }) => {
       await open();
       await producer.tryWrite('kept');
       await producer.closeRing();
@@ -97,7 +117,7 @@ export const lifeCases: readonly Case[] = [
       await producer.closeRing();
       if (place === 'one thread') return; // it was this very ring
       deepStrictEqual(ring.statistics().producers[0].alive, false);
-      strictEqual(ring.consumer().tryRead()?.data.toString(), 'kept');
+      strictEqual(ring.consumer(kind.reading).tryRead()?.data.toString(), 'kept');
     },
   },
   {
@@ -131,6 +151,7 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'messages wait in the ring while nobody is attached',
+    needs: ['succession'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (let n = 0; n < 4; n++) await producer.tryWrite(text(n));
@@ -144,6 +165,7 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'what a poll had handled before its handler threw comes again to the successor',
+    needs: ['succession'],
     run: async ({ open, producer, consumer }) => {
       await open();
       for (let n = 0; n < 3; n++) await producer.tryWrite(text(n));
@@ -155,14 +177,18 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'the statistics are exact',
-    run: async ({ open, producer, consumer, ring }) => {
+    needs: ['waiting'],
+    run: async ({ open, producer, consumer, ring, kind }) => {
+      const { topology = 'spsc', producers: places = 1, consumers: seats = 1 } = kind.shape;
+      const { name } = kind.reading;
       const idle = { alive: false, pid: 0, messages: 0, bytes: 0, batches: 0, refusals: 0, parks: 0, wakes: 0 };
       deepStrictEqual(ring.statistics(), {
-        topology: 'spsc',
+        topology,
         capacityBytes: CAPACITY,
         backlogBytes: 0,
-        producers: [{ ...idle, highWaterBytes: 0 }],
-        consumers: [{ ...idle, highWaterBytes: 0, name: undefined, backlogBytes: 0 }],
+        // Of many places, those that somebody has had.
+        producers: places > 1 ? [] : [{ ...idle, highWaterBytes: 0 }],
+        consumers: seats > 1 ? [] : [{ ...idle, highWaterBytes: 0, name: undefined, backlogBytes: 0 }],
       });
       await open({ producer: 'event', consumer: 'event' });
       const { pid: producerPid } = ring.statistics().producers[0];
@@ -192,7 +218,7 @@ export const lifeCases: readonly Case[] = [
       await room;
 
       deepStrictEqual(ring.statistics(), {
-        topology: 'spsc',
+        topology,
         capacityBytes: CAPACITY,
         backlogBytes: 0,
         producers: [
@@ -219,7 +245,7 @@ export const lifeCases: readonly Case[] = [
             parks: 1,
             wakes: 2,
             highWaterBytes: CAPACITY,
-            name: undefined,
+            name,
             backlogBytes: 0,
           },
         ],
@@ -239,13 +265,14 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'a descriptor survives JSON',
-    run: async ({ producer, ring }) => {
+    run: async ({ producer, ring, kind }) => {
       await producer.open();
       using attached = attachRing(JSON.parse(JSON.stringify(ring.descriptor())));
       strictEqual(attached.capacityBytes, CAPACITY);
       strictEqual(attached.path, ring.path);
       await producer.tryWrite('x');
-      strictEqual(attached.consumer().tryRead()?.data.toString(), 'x');
+      strictEqual(attached.topology, ring.topology);
+      strictEqual(attached.consumer(kind.reading).tryRead()?.data.toString(), 'x');
     },
   },
 ];

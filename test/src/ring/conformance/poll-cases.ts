@@ -128,6 +128,7 @@ export const pollCases: readonly Case[] = [
   },
   {
     name: 'COMMIT of the last message wakes a producer that waits for room',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer, ring }) => {
       await open({ producer: 'event' });
       await producer.writeUntilFull(text(0, CAPACITY - 8));
@@ -156,6 +157,7 @@ export const pollCases: readonly Case[] = [
   },
   {
     name: 'a handler may close its consumer: the poll ends there',
+    needs: ['succession'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (const message of texts(0, 3)) await producer.tryWrite(message);

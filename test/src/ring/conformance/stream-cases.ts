@@ -21,6 +21,7 @@ const PAIRS: readonly [producer: WaitStrategy, consumer: WaitStrategy, blocking:
 /** A stream of messages of every length through the smallest ring: each one whole, in its place, once. */
 export const streamCases: readonly Case[] = PAIRS.map(([producing, consuming, blocking]) => ({
   name: `${COUNT} messages, ${producing} to ${consuming}, ${blocking ? 'blocking' : 'awaiting'}`,
+  needs: ['waiting'],
   ...(blocking ? { places: APART } : {}),
   run: async ({ open, producer, consumer, ring }) => {
     const traffic = { seed: chooseSeed(), maxLength: CAPACITY - 8 };

@@ -36,6 +36,7 @@ for (const wait of BLOCKING)
   perStrategy.push(
     {
       name: `waitSync times out with ${wait}, not early`,
+      needs: ['waiting'],
       run: async ({ open, producer, consumer }) => {
         await open({ producer: wait, consumer: wait });
         for (const timeoutMs of [0, TIMEOUT_MS]) {
@@ -69,6 +70,7 @@ for (const wait of BLOCKING)
     },
     {
       name: `room ends the producer's waitSync with ${wait}`,
+      needs: ['waiting'],
       places: APART,
       run: async (bed) => {
         const { open, producer, consumer } = bed;
@@ -112,6 +114,7 @@ for (const wait of AWAITING)
     },
     {
       name: `room ends the producer's wait with ${wait}, enough of it`,
+      needs: ['waiting'],
       run: async (bed) => {
         const { open, producer, consumer } = bed;
         await open({ producer: wait });
@@ -140,6 +143,7 @@ for (const wait of AWAITING)
     },
     {
       name: `an aborted wait with ${wait} ends with the reason, and the next one works`,
+      needs: ['waiting'],
       run: async (bed) => {
         const { open, producer, consumer } = bed;
         await open({ consumer: wait, producer: wait });
@@ -161,6 +165,7 @@ for (const wait of AWAITING)
     },
     {
       name: `close() ends every kind of pending wait with ${wait}`,
+      needs: ['waiting'],
       run: async (bed) => {
         const { open, producer, consumer } = bed;
         await open({ consumer: wait, producer: wait });
@@ -194,6 +199,7 @@ export const waitCases: readonly Case[] = [
   ...perStrategy,
   {
     name: 'what cannot be waited for in that way is refused by name',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       const words = ["'adaptive'"];
       await open({ producer: 'event', consumer: 'event' });
@@ -225,6 +231,7 @@ export const waitCases: readonly Case[] = [
   },
   {
     name: 'a second wait on one endpoint is refused while the first one lasts, whichever way',
+    needs: ['waiting'],
     run: async (bed) => {
       const { open, producer, consumer, ring } = bed;
       await open({ producer: 'adaptive', consumer: 'adaptive' });
@@ -258,6 +265,7 @@ export const waitCases: readonly Case[] = [
   },
   {
     name: 'a time-out that is no time is refused',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open({ producer: 'park', consumer: 'park' });
       await producer.tryWrite(FILLER);
@@ -272,6 +280,7 @@ export const waitCases: readonly Case[] = [
   },
   {
     name: 'unref() and then close() in one turn ends a pending wait',
+    needs: ['waiting'],
     run: async (bed) => {
       const { open, producer, consumer, ring } = bed;
       await open({ producer: 'event', consumer: 'event' });

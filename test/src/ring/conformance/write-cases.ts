@@ -17,6 +17,7 @@ const BLOCKER = text(0, CAPACITY - 8);
 export const writeCases: readonly Case[] = [
   {
     name: 'write resolves at once while there is room, and after the room was made when there was none',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER, { type: 3 });
@@ -32,6 +33,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'writes that are not awaited arrive in the order in which they were begun',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       const messages = Array.from({ length: 300 }, (_, n) => text(n, (n * 37) % 200));
@@ -42,6 +44,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a short write does not overtake a long one for which there is no room yet',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(text(0, CAPACITY - 72)); // leaves 64 bytes
@@ -66,6 +69,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted while it waits is left out, and the others keep their order',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER);
@@ -84,6 +88,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted while it is queued is left out, and overtakes nobody',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER);
@@ -102,6 +107,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted in the turn in which it would look again is aborted all the same',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer, ring }) => {
       await open({ producer: 'event' });
       await producer.write(BLOCKER);
@@ -118,6 +124,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a queued write that can never fit fails alone',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER);
@@ -184,6 +191,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that still waits when the stream is ended is refused',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER);
@@ -213,6 +221,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a message whose loop body was left comes again to the successor, and none before it',
+    needs: ['succession'],
     run: async ({ open, producer, consumer }) => {
       await open();
       for (let n = 0; n < 6; n++) await producer.write(text(n));
@@ -228,6 +237,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'the loop gives space back while it runs, so that a stream may be longer than the ring',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer }) => {
       await open();
       const messages = Array.from({ length: 40 }, (_, n) => text(n, CAPACITY / 4 - 8));
@@ -238,6 +248,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a loop whose body closes the consumer ends there, and its message comes again',
+    needs: ['succession'],
     run: async ({ open, producer, consumer }) => {
       await open();
       for (let n = 0; n < 3; n++) await producer.write(text(n));
@@ -248,6 +259,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'the loop gives space back before it has read everything that was there',
+    needs: ['waiting'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       strictEqual(await producer.writeUntilFull(text(0, CAPACITY / 8 - 8)), 8);

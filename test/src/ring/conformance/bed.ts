@@ -18,7 +18,7 @@ export type Backing = 'a file in memory' | 'an anonymous file' | 'a file on disk
 export const CAPACITY: number = Math.max(4096, PAGE_SIZE);
 
 /** What not every ring promises. */
-export type Promised =
+type Promised =
   /** The producer waits for who reads slowly; nothing is lost. */
   | 'waiting'
   /** A consumer's place is kept for its successor. */

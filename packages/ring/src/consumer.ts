@@ -227,9 +227,17 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Gives the space of lanes back, now and then, whose producers are gone and whose messages have all been read. */
   #tidy(group: LaneGroup): void {
     const nowMs = performance.now();
-    if (nowMs - this.#tidiedMs < TIDY_MS) return;
+    if (nowMs - this.#tidiedMs >= TIDY_MS) this.#tidyNow(group, nowMs);
+  }
+
+  #tidyNow(group: LaneGroup, nowMs: number): void {
     this.#tidiedMs = nowMs;
     group.leaveOut((lane) => this.#lanes.abandonDrained(lane, this.#table));
+  }
+
+  /** Who looked a moment ago has not seen who has gone since, and may never look again. */
+  protected override beforeSleep(): void {
+    if (this.#lane instanceof LaneGroup) this.#tidyNow(this.#lane, performance.now());
   }
 
   /** A group has woken whom it gave space back to. */

@@ -19,7 +19,7 @@ export function packKey({ life, number }: MessageKey): number {
   return (life << NUMBER_BITS) | number;
 }
 
-function unpackKey(packed: number): MessageKey {
+export function unpackKey(packed: number): MessageKey {
   return { life: packed >>> NUMBER_BITS, number: packed & (2 ** NUMBER_BITS - 1) };
 }
 

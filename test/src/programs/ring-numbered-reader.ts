@@ -1,17 +1,19 @@
-// Reads and checks numbered messages: { path, traffic, options?, due?, forMs?, rejoin?, napMs?, upTo? }. Says 'attached', then 'read' at
-// the end of the stream, of the time, or before message `upTo`; with `rejoin`, takes a new place now and then.
+// Reads and checks numbered messages: { path, traffic, options?, due?, forMs?, rejoin?, joins?, napMs?,
+// upTo? }. Says 'attached', then 'read' at the end of the stream, of the time, or before message `upTo`; with `rejoin`, takes
+// a new place after so many messages, until it has had `joins`.
 import { type Consumer, type ConsumerOptions, type MemlaneError, openRing } from 'memlane';
 import { Reckoning } from '../ring/numbered.ts';
 import type { Traffic } from '../ring/traffic.ts';
 import { parameters, pause, say } from '../support/speech.ts';
 
-const { path, traffic, options, due, forMs, rejoin, napMs, upTo } = parameters<{
+const { path, traffic, options, due, forMs, rejoin, joins, napMs, upTo } = parameters<{
   path: string;
   traffic: Traffic;
   options?: ConsumerOptions;
   due?: number;
   forMs?: number;
   rejoin?: number;
+  joins?: number;
   napMs?: number;
   upTo?: number;
 }>();
@@ -40,7 +42,10 @@ async function work(): Promise<boolean> {
   const limit = upTo === undefined ? 50 : Math.min(50, upTo - (reckoning.due ?? 0));
   const handled = limit > 0 ? consumer.poll(reckoning.handle, limit) : 0;
   if (performance.now() > deadline || (upTo !== undefined && reckoning.due === upTo)) return true;
-  if (rejoin !== undefined && reckoning.read >= rejoin) again();
+  if (rejoin !== undefined && reckoning.read >= rejoin) {
+    if (total.joined === joins) return true;
+    again();
+  }
   if (handled > 0) {
     if (napMs !== undefined && reckoning.read % 7 === 0) await pause(napMs);
     return false;

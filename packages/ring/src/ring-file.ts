@@ -179,7 +179,7 @@ export function plan(shape: RingShape): RingPlan {
 }
 
 function checkPlaces(name: string, given: number | undefined, mayBeMany: boolean, topology: Topology): number {
-  const places = given ?? (mayBeMany ? DEFAULT_PLACES : 1);
+  const places = given === undefined ? (mayBeMany ? DEFAULT_PLACES : 1) : given;
   checkInteger(name, places, 1, MAX_PLACES);
   if (places > 1 && !mayBeMany) throwArgument(name, places, `1 for topology '${topology}'`);
   return places;

@@ -350,6 +350,14 @@ export class Peer {
     );
   }
 
+  /**
+   * Whether the owner of a slot that could not be watched still has its lock. A process that dies gives back its bell and its
+   * lock one after the other, in an order that it does not choose: in between nobody is there to be watched, but is alive.
+   */
+  isLeaving(): boolean {
+    return this.#table.isTaken(this.#slot) && this.isAlive();
+  }
+
   close(): void {
     this.#release();
   }

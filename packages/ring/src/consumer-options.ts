@@ -29,9 +29,10 @@ export interface ConsumerOptions extends EndpointOptions {
 /** @throws ERR_MEMLANE_ARGUMENT unless the options make sense for a ring like that. */
 export function checkConsumerOptions({ topology, overwrite }: RingFacts, options: ConsumerOptions): void {
   const { from, name, retain, onLoss } = checkOptions('options', options);
+  const { retain: kept = 'everything' } = options;
   if (from !== undefined) checkOneOf('from', from, ['now', 'oldest']);
   if (onLoss !== undefined) checkType('onLoss', onLoss, 'function');
-  if (name !== undefined) checkNaming(name, retain ?? 'everything');
+  if (name !== undefined) checkNaming(name, kept);
   if (retain !== undefined && name === undefined) throwArgument('retain', retain, 'left out without a name');
   if (retain !== undefined && overwrite) throwArgument('retain', retain, 'left out for a ring that overwrites');
   if (isBroadcast(topology)) return;

@@ -54,16 +54,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Messages that this consumer has lost; see {@link ConsumerOptions.onLoss}. */
   lostMessages = 0;
   #tidiedMs = 0;
-  #tidyTimer: NodeJS.Timeout | undefined;
   /** Does not look for messages: to sleep anew it would look for lanes again, and so never end. */
-  readonly #tidyLater = (): void => {
-    this.#tidyTimer = undefined;
-    try {
-      if (this.#lane instanceof LaneGroup) this.#tidy(this.#lane);
-    } catch (error) {
-      this.waiter.fail(error); // without a wait, the next look meets it
-    }
-  };
   readonly #giveBack = (): void => this.#advance();
   readonly #release = (): boolean => this.#lane.release();
   readonly #isDrained = (): boolean => this.#lane.isDrained();
@@ -221,7 +212,6 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
 
   override close(): void {
     if (this.closed) return;
-    clearTimeout(this.#tidyTimer);
     this.#lane.close();
     this.#leave();
     super.close();
@@ -238,13 +228,17 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Gives the space of lanes back, now and then, whose producers are gone and whose messages have all been read. */
   #tidy(group: LaneGroup): void {
     const nowMs = performance.now();
-    if (nowMs - this.#tidiedMs < TIDY_MS) {
-      // Or the space would be kept for as long as nothing ends the sleep in the event loop that may begin now.
-      this.#tidyTimer ??= setTimeout(this.#tidyLater, TIDY_MS).unref();
-      return;
-    }
+    if (nowMs - this.#tidiedMs >= TIDY_MS) this.#tidyNow(group, nowMs);
+  }
+
+  #tidyNow(group: LaneGroup, nowMs: number): void {
     this.#tidiedMs = nowMs;
     group.leaveOut((lane) => this.#lanes.abandonDrained(lane, this.#table));
+  }
+
+  /** Who looked a moment ago has not seen who has gone since, and may never look again. */
+  protected override beforeSleep(): void {
+    if (this.#lane instanceof LaneGroup) this.#tidyNow(this.#lane, performance.now());
   }
 
   /** A group has woken whom it gave space back to. */

@@ -128,9 +128,13 @@ export abstract class Endpoint implements Disposable {
     return false;
   }
 
+  /** What is to be done before each sleep in the event loop, which may have no end. */
+  protected beforeSleep(): void {}
+
   /** Before the first sleep: a sleeper does not look at the file, so somebody has to tell it. */
   #beforeSleep(): void {
     if (this.#loss !== undefined) throw this.#loss;
+    this.beforeSleep();
     const { region } = this.#station;
     if (this.hasOwnAlarm || this.#alarm !== undefined || region.faults === undefined) return;
     this.#alarm = new TamperAlarm(region.file.fd, this.alarmedSoon);

@@ -5,7 +5,7 @@ import { cursorBase, LaneHealth, type LaneMemory, type RecordView } from './lane
 import type { Position } from './position.ts';
 import { advance, distance, indexOf } from './position.ts';
 import { HEADER_BYTES, MOVED_ON } from './record-descriptor.ts';
-import { NamedCursors } from './retention.ts';
+import { keptBytes, NamedCursors } from './retention.ts';
 import {
   hasManyProducers,
   isBroadcast,
@@ -171,6 +171,12 @@ export class Lanes {
     return load(this.words, this.baseOf(lane) + ENDED) === 1;
   }
 
+  /** Whether a cursor of a lane that many read counts: it has an owner, or one that was not taken off yet. */
+  isPresent(lane: number, consumer: number): boolean {
+    const state = load(this.words, cursorBase(this.baseOf(lane), consumer) + STATE);
+    return (state & CURSOR_STATE_MASK) === CursorState.present;
+  }
+
   /** Prepares a lane for a new producer, whose slot the caller has. @throws LinuxError ENOSPC */
   open(lane: number): void {
     if (this.facts.maxLevel > 0) this.#settleSegments(lane);
@@ -206,10 +212,10 @@ export class Lanes {
   /** Gives the space of a lane back whose producer is gone and which all have read; returns whether nobody needs it. */
   abandonDrained(lane: number, table: SlotTable): boolean {
     if (!this.isReserved(lane)) return true;
-    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane)) return false;
+    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane, table)) return false;
     return table.vacate(lane, () => {
       // Again, now that no producer can come; and nobody is to begin at what will be gone.
-      if (!this.#isDrained(lane)) return;
+      if (!this.#isDrained(lane, table)) return;
       if (this.names !== undefined) this.#forget(lane);
       store(this.words, this.baseOf(lane) + RESERVED, 0);
       for (let level = 0; level <= this.facts.maxLevel; level++) this.#region.file.punch(...this.#extent(lane, level));
@@ -217,16 +223,21 @@ export class Lanes {
   }
 
   /** Whether everybody who counts has read everything. */
-  #isDrained(lane: number): boolean {
+  #isDrained(lane: number, table: SlotTable): boolean {
     const base = this.baseOf(lane);
     const published = load(this.words, base + PUBLISHED);
     for (let consumer = 0; consumer < this.facts.consumers; consumer++) {
       const cursor = cursorBase(base, consumer);
-      const counts =
-        this.names === undefined || (load(this.words, cursor + STATE) & CURSOR_STATE_MASK) === CursorState.present;
-      if (counts && load(this.words, cursor + CONSUMED) !== published) return false;
+      if (load(this.words, cursor + CONSUMED) === published) continue;
+      if (this.names === undefined) return false;
+      if (this.isPresent(lane, consumer) && this.#isKept(consumer, this.names, table)) return false;
     }
     return true;
+  }
+
+  /** Whether a consumer is alive, or its place is kept: nobody else takes those off who died before a lane without a producer. */
+  #isKept(consumer: number, names: NamedCursors, table: SlotTable): boolean {
+    return table.isAlive(this.facts.producers + consumer) || keptBytes(names.retentionOf(consumer)) > 0;
   }
 
   /** Moves the tail over everything there is. */

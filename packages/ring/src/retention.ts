@@ -25,7 +25,9 @@ export function keptBytes(retention: Retention): number {
 
 /** @throws ERR_MEMLANE_ARGUMENT unless it can be a name and a retention. */
 export function checkNaming(name: unknown, retain: unknown): void {
-  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES)
+  // Half of a surrogate pair is stored as another character, and would not be found again.
+  const isText = typeof name === 'string' && Buffer.from(name).toString() === name;
+  if (!isText || name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES)
     throwArgument('name', name, `a text of 1 to ${MAX_NAME_BYTES} bytes of UTF-8`);
   if (retain !== 'everything' && retain !== 'nothing' && !(Number.isSafeInteger(retain) && (retain as number) > 0))
     throwArgument('retain', retain, "'everything', 'nothing' or a number of bytes, 1 or more");

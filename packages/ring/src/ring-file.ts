@@ -179,7 +179,7 @@ export function plan(shape: RingShape): RingPlan {
 }
 
 function checkPlaces(name: string, given: number | undefined, mayBeMany: boolean, topology: Topology): number {
-  const places = given ?? (mayBeMany ? DEFAULT_PLACES : 1);
+  const places = given === undefined ? (mayBeMany ? DEFAULT_PLACES : 1) : given;
   checkInteger(name, places, 1, MAX_PLACES);
   if (places > 1 && !mayBeMany) throwArgument(name, places, `1 for topology '${topology}'`);
   return places;
@@ -380,10 +380,14 @@ function mostBytes({ capacityBytes, maxLevel }: RingScale): number {
   return maxLevel > 0 ? 2 * capacityBytes * 2 ** maxLevel : capacityBytes;
 }
 
-/** Bytes published in all lanes and not consumed through that cursor, of a ring whose ends may be moving. */
+/**
+ * Bytes published in all lanes and not consumed through that cursor, of a ring whose ends may be moving. Where consumers come
+ * and go, nothing waits for one that has gone.
+ */
 export function backlogBytes(lanes: Lanes, cursor: number): number {
   let backlog = 0;
   for (let lane = 0; lane < lanes.facts.producers; lane++) {
+    if (lanes.names !== undefined && !lanes.isPresent(lane, cursor)) continue;
     const { consumed, published } = positionsOf(lanes, lane, cursor);
     backlog += (published - consumed) | 0;
   }

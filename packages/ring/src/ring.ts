@@ -239,7 +239,8 @@ export class Ring implements Disposable {
       const { names } = lanes;
       if (names === undefined) return table.take(producers, Role.consumer, 'consumer', () => {});
       const { name } = options;
-      const busy = name === undefined ? "All consumers' places are taken" : `There is a consumer '${name}' already`;
+      const isKnown = name !== undefined && names.find(name) >= 0;
+      const busy = isKnown ? `There is a consumer '${name}' already` : "All consumers' places are taken";
       const join = (slot: number): void => {
         joined = joinRing(lanes, slot - producers, options);
       };

@@ -32,7 +32,7 @@ const WORDS: readonly number[] = [superblock, ringHeader, slot(PRODUCER), slot(C
 /** Those that are looked at all the time. */
 const BUSY_WORDS: readonly number[] = [slot(PRODUCER), slot(CONSUMER)]
   .flatMap((placed) => ['generation', 'parked', 'bell', 'state'].map((name) => locate(placed, name).offset >> 2))
-  .concat(locate(lane, 'ended').offset >> 2, locate(lane, 'intent').offset >> 2);
+  .concat(locate(lane, 'ended').offset >> 2, locate(lane, 'tail').offset >> 2);
 
 function wordsOf(placed: Placed): number[] {
   return Object.entries(placed.descriptor.fields).flatMap(([name, { type }]) =>

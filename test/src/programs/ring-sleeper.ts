@@ -1,15 +1,16 @@
 // Takes a place in a ring, says 'attached', sleeps until there is something to do, does it, and says what it was:
-// { path, role, wait, blocking, uid?, options? }.
-import { type OpenRingOptions, openRing, type WaitStrategy } from 'memlane';
+// { path, role, wait, blocking, uid?, options?, reading? }.
+import { type ConsumerOptions, type OpenRingOptions, openRing, type WaitStrategy } from 'memlane';
 import { becomeUser, parameters, say } from '../support/speech.ts';
 
-const { path, role, wait, blocking, uid, options } = parameters<{
+const { path, role, wait, blocking, uid, options, reading } = parameters<{
   path: string;
   role: 'producer' | 'consumer';
   wait: WaitStrategy;
   blocking: boolean;
   uid?: number;
   options?: OpenRingOptions;
+  reading?: ConsumerOptions;
 }>();
 if (uid !== undefined) becomeUser(uid);
 const ring = openRing(path, options);
@@ -29,7 +30,7 @@ if (role === 'producer') {
     say('written', written);
   }
 } else {
-  const consumer = ring.consumer({ wait });
+  const consumer = ring.consumer({ ...reading, wait });
   say('attached');
   for (;;) {
     if (blocking) consumer.waitSync();

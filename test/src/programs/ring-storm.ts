@@ -1,7 +1,16 @@
 // One life in a storm: waits for a line 'WAY SEED LIFE COUNT', then writes or reads until it is killed, or, with a count,
-// until the end of the stream: { path, role, journal, traffic }.
+// until the end of the stream: { path, role, journal, traffic, reading? }.
 import { memory } from '@memlane/core';
-import { Action, type Consumer, FULL, openRing, type Producer, type RecordView, type WaitStrategy } from 'memlane';
+import {
+  Action,
+  type Consumer,
+  type ConsumerOptions,
+  FULL,
+  openRing,
+  type Producer,
+  type RecordView,
+  type WaitStrategy,
+} from 'memlane';
 import { Event, Journal, MAX_MESSAGES, packKey } from '../ring/storm-journal.ts';
 import { fault, fill, lengthOf, type Traffic } from '../ring/traffic.ts';
 import { Random } from '../support/random.ts';
@@ -10,7 +19,13 @@ import { Commands, parameters, pause, say } from '../support/speech.ts';
 /** How an end works: blocking with that strategy, awaiting with it, or by iteration. */
 type Way = `${'blocking' | 'awaiting' | 'iterating'}:${WaitStrategy}`;
 
-const given = parameters<{ path: string; role: 'producer' | 'consumer'; journal: string; traffic: Traffic }>();
+const given = parameters<{
+  path: string;
+  role: 'producer' | 'consumer';
+  journal: string;
+  traffic: Traffic;
+  reading?: ConsumerOptions;
+}>();
 const { path, role, traffic } = given;
 const judge = process.ppid;
 const commands = new Commands();
@@ -21,7 +36,7 @@ const random = new Random(Number(seed));
 using journal = new Journal(given.journal);
 using ring = openRing(path);
 if (role === 'producer') await produce(ring.producer({ wait }), Number(life), Number(count));
-else await consume(ring.consumer({ wait }));
+else await consume(ring.consumer({ ...given.reading, wait }));
 say('ended');
 process.exit();
 

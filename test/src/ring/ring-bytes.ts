@@ -1,7 +1,8 @@
 import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { type Descriptor, type FieldType, SLOT, SUPERBLOCK } from '@memlane/core';
 import { PAGE_SIZE } from '@memlane/linux';
-import { CURSOR, LANE, RING_HEADER, type RingGeometry, ringGeometry } from '@memlane/ring/layout';
+import { CURSOR, LANE, NAMED_CURSOR, RING_HEADER, type RingGeometry, ringGeometry } from '@memlane/ring/layout';
+import type { RingShape } from 'memlane';
 import { unpaired } from '../support/bells.ts';
 
 /** Slots of a ring for one producer and one consumer. */
@@ -27,6 +28,37 @@ export const dataOffset: number = geometry.dataOffset;
 
 export function slot(index: number): Placed {
   return { descriptor: SLOT, offset: geometry.slotsOffset + index * SLOT.bytes };
+}
+
+/** Where everything is in a ring of any shape. */
+export interface Places {
+  readonly geometry: RingGeometry;
+  /** Producers first. */
+  readonly slots: readonly Placed[];
+  readonly lanes: readonly Placed[];
+  /** By lane, then by consumer. */
+  readonly cursors: readonly (readonly Placed[])[];
+  /** None where consumers have no names. */
+  readonly names: readonly Placed[];
+}
+
+export function placesOf({
+  topology = 'spsc',
+  producers = 1,
+  consumers = 1,
+  capacityBytes = PAGE_SIZE,
+}: RingShape): Places {
+  const geometry = ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel: 0 }, PAGE_SIZE);
+  const row = (descriptor: Descriptor, first: number, count: number, apart: number = descriptor.bytes): Placed[] =>
+    Array.from({ length: count }, (_, index) => ({ descriptor, offset: first + index * apart }));
+  const lanes = row(LANE, geometry.lanesOffset, producers, geometry.laneBytes);
+  return {
+    geometry,
+    slots: row(SLOT, geometry.slotsOffset, producers + consumers),
+    lanes,
+    cursors: lanes.map(({ offset }) => row(CURSOR, offset + LANE.bytes, consumers)),
+    names: geometry.namesOffset === 0 ? [] : row(NAMED_CURSOR, geometry.namesOffset, consumers),
+  };
 }
 
 /** Where a field is in the file, and what it is. */

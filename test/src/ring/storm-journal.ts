@@ -19,7 +19,7 @@ export function packKey({ life, number }: MessageKey): number {
   return (life << NUMBER_BITS) | number;
 }
 
-function unpackKey(packed: number): MessageKey {
+export function unpackKey(packed: number): MessageKey {
   return { life: packed >>> NUMBER_BITS, number: packed & (2 ** NUMBER_BITS - 1) };
 }
 
@@ -146,6 +146,49 @@ export function judge(consumed: readonly Entry[], produced: readonly Entry[]): V
         throw new Error(`${name(packKey({ life: earlier, number: lastNumber }))} was left out before ${name(next)}`);
     }
   }
+}
+
+/**
+ * Judges what the consumers of one place handled of many producers: each life in its order and whole, repeats only of what
+ * was not surely advanced over. Between lives there is no order.
+ *
+ * @throws with the first thing that is wrong.
+ */
+export function judgeMany(consumed: readonly Entry[], produced: readonly Entry[]): Verdict {
+  const committed = lastCommitted(produced);
+  /** Of each life: messages handled at least once, and those that are surely advanced over. */
+  const handled = new Map<number, number>();
+  const advanced = new Map<number, number>();
+  /** Of each life: the number that is due to the consumer that lives now. */
+  let due = new Map<number, number>();
+  let repeats = 0;
+  let consumers = 0;
+  let ended = false;
+  for (const { event, value } of consumed) {
+    if (event === Event.begun) {
+      consumers += 1;
+      due = new Map();
+    } else if (event === Event.advanced)
+      for (const [life, next] of due) advanced.set(life, Math.max(next, advanced.get(life) ?? 0));
+    else if (event === Event.ended) ended = true;
+    else {
+      const { life, number } = unpackKey(value);
+      const first = advanced.get(life) ?? 0;
+      const most = handled.get(life) ?? 0;
+      const right = due.get(life);
+      if (right === undefined ? number < first || number > most : number !== right)
+        throw new Error(`${name(value)} came where ${right ?? `one from ${first} to ${most}`} was due`);
+      if (number < most) repeats += 1;
+      else handled.set(life, number + 1);
+      due.set(life, number + 1);
+    }
+  }
+  if (!ended) throw new Error('no consumer saw the end of the stream');
+  for (const [life, number] of committed)
+    if ((handled.get(life) ?? 0) <= number)
+      throw new Error(`${name(packKey({ life, number }))} was committed, but never handled`);
+  const messages = [...handled.values()].reduce((sum, count) => sum + count, 0);
+  return { messages, repeats, producers: committed.size, consumers };
 }
 
 /** The last number that each life has committed for sure. */

@@ -184,6 +184,22 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/** Several running programs, killed together at the end of the scope. */
+export class Cast implements AsyncDisposable {
+  readonly #programs: Program[] = [];
+
+  /** Starts one more; as the constructor of {@link Program}. */
+  start(name: string, parameters?: unknown, options?: ProgramOptions): Program {
+    const program = new Program(name, parameters, options);
+    this.#programs.push(program);
+    return program;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program[Symbol.asyncDispose]()));
+  }
+}
+
 /** Runs a program to its successful end; returns the values that it printed under `event`. */
 export async function runProgram<Value = unknown>(
   name: string,

@@ -105,7 +105,7 @@ enum memlane_error {
   MEMLANE_OTHER_KIND,
   MEMLANE_OTHER_SIGNATURE,
   MEMLANE_TRUNCATED,
-  MEMLANE_CORRUPT, // `field` of the ring says what
+  MEMLANE_CORRUPT, // `field` of the file says what
   MEMLANE_OWNER,
   MEMLANE_PERMISSIVE,
   MEMLANE_NOT_A_FILE,
@@ -120,24 +120,33 @@ enum memlane_error {
 
 const char *memlane_error_name(int error);
 
+// What all kinds of file have in common: a superblock and slots.
 typedef struct {
   int fd; // holds no lock: a description does not see its own, and through this one it is asked who is alive
   bool anonymous;
   uid_t owner;
   char folder[4096]; // of the bells
   char file_id[33];
-  uint8_t *head; // the bytes before the data
+  uint8_t *head; // what is mapped from the beginning
+  size_t head_bytes;
+  uint32_t slot_count, slots_offset;
+  uint32_t sleepers_offset; // of the mask; 0 where there is none
+  const char *field;        // of the last MEMLANE_CORRUPT
+} memlane_file;
+
+// Whether the slot has a living owner. One system call.
+bool memlane_is_alive(const memlane_file *file, uint32_t slot);
+
+typedef struct {
+  memlane_file file;
   uint8_t **data; // by lane and level, each twice back to back; NULL until it is needed
   uint32_t topology, producers, consumers, capacity_bytes, flags, max_lag_bytes, max_level;
   memlane_geometry at;
-  const char *field; // of the last MEMLANE_CORRUPT
 } memlane_ring;
 
 // Opens a ring by its path; by /proc/PID/fd/N when it has no name.
 int memlane_open(memlane_ring *ring, const char *path);
 void memlane_close(memlane_ring *ring);
-// Whether the slot has a living owner. One system call.
-bool memlane_is_alive(const memlane_ring *ring, uint32_t slot);
 
 // Where the records of a lane are: in a ring whose lanes cannot grow there is but one.
 typedef struct {
@@ -154,7 +163,7 @@ typedef struct {
 
 // The owner of a slot.
 typedef struct {
-  memlane_ring *ring;
+  memlane_file *file;
   uint32_t slot;
   int fd; // a description of its own, which has the lock
   int bell, life;
@@ -163,6 +172,7 @@ typedef struct {
 
 typedef struct {
   memlane_member member;
+  memlane_ring *ring;
   memlane_lane *lane;
   memlane_segment segment;
   uint32_t published, claimed;
@@ -217,6 +227,7 @@ typedef struct {
 
 typedef struct {
   memlane_member member;
+  memlane_ring *ring;
   uint32_t consumer, turn;
   memlane_reader *readers; // by lane
   int32_t changes;
@@ -270,26 +281,27 @@ static bool ml_has_many_producers(const memlane_ring *r) { return r->topology ==
 static bool ml_is_broadcast(const memlane_ring *r) { return r->topology >= MEMLANE_BROADCAST; }
 static uint32_t ml_trailer(const memlane_ring *r) { return r->flags & MEMLANE_CHECKSUMS ? 4 : 0; }
 
-static memlane_superblock *ml_superblock(const memlane_ring *r) { return (memlane_superblock *)r->head; }
-static memlane_slot *ml_slot(const memlane_ring *r, uint32_t slot) {
-  return (memlane_slot *)(r->head + r->at.slots_offset) + slot;
+static memlane_superblock *ml_superblock(const memlane_file *f) { return (memlane_superblock *)f->head; }
+static memlane_slot *ml_slot(const memlane_file *f, uint32_t slot) {
+  return (memlane_slot *)(f->head + f->slots_offset) + slot;
 }
+static memlane_word *ml_sleepers(const memlane_file *f) { return (memlane_word *)(f->head + f->sleepers_offset); }
 static memlane_lane *ml_lane(const memlane_ring *r, uint32_t lane) {
-  return (memlane_lane *)(r->head + r->at.lanes_offset + (size_t)lane * r->at.lane_bytes);
+  return (memlane_lane *)(r->file.head + r->at.lanes_offset + (size_t)lane * r->at.lane_bytes);
 }
 static memlane_cursor *ml_cursor(const memlane_ring *r, uint32_t lane, uint32_t consumer) {
   return (memlane_cursor *)(ml_lane(r, lane) + 1) + consumer;
 }
 static memlane_named_cursor *ml_name(const memlane_ring *r, uint32_t consumer) {
-  return (memlane_named_cursor *)(r->head + r->at.names_offset) + consumer;
+  return (memlane_named_cursor *)(r->file.head + r->at.names_offset) + consumer;
 }
-static memlane_word *ml_changes(const memlane_ring *r) { return (memlane_word *)(r->head + r->at.changes_offset); }
-static memlane_word *ml_sleepers(const memlane_ring *r) { return (memlane_word *)(r->head + r->at.sleepers_offset); }
+static memlane_word *ml_changes(const memlane_ring *r) { return (memlane_word *)(r->file.head + r->at.changes_offset); }
 
-static int ml_corrupt(memlane_ring *r, const char *field) {
-  r->field = field;
+static int ml_corrupt_file(memlane_file *f, const char *field) {
+  f->field = field;
   return MEMLANE_CORRUPT;
 }
+static int ml_corrupt(memlane_ring *r, const char *field) { return ml_corrupt_file(&r->file, field); }
 
 static int64_t ml_now_ms(clockid_t clock) {
   struct timespec now;
@@ -326,101 +338,127 @@ memlane_geometry memlane_geometry_of(uint32_t topology, uint32_t producers, uint
   return at;
 }
 
-// Checks the head in a copy, which nobody can change any more.
-static int ml_check(memlane_ring *r, const uint8_t *bytes, ssize_t got) {
-  memlane_superblock s;
-  memlane_ring_header h;
-  memcpy(&s, bytes, sizeof s);
-  memcpy(&h, bytes + sizeof s, sizeof h);
-  if (got < 8 || s.magic_low != 0x4c4d454d || s.magic_high != 0x00454e41) return MEMLANE_NOT_MEMLANE;
-  if (got < 12 || s.version != MEMLANE_VERSION) return MEMLANE_OTHER_VERSION;
+// Checks what all kinds of file begin with, in a copy, which nobody can change any more.
+static int ml_check_superblock(memlane_file *f, const memlane_superblock *s, ssize_t got, uint32_t kind, uint32_t signature) {
+  if (got < 8 || s->magic_low != 0x4c4d454d || s->magic_high != 0x00454e41) return MEMLANE_NOT_MEMLANE;
+  if (got < 12 || s->version != MEMLANE_VERSION) return MEMLANE_OTHER_VERSION;
   if (got < MEMLANE_HEAD_BYTES) return MEMLANE_TRUNCATED;
-  if (s.byte_order != 0x01020304) return ml_corrupt(r, "byteOrder");
-  if (s.kind != MEMLANE_KIND_RING) return MEMLANE_OTHER_KIND;
-  if (s.signature != MEMLANE_RING_SIGNATURE) return MEMLANE_OTHER_SIGNATURE;
-  if (atomic_load(&s.ready) != MEMLANE_READY) return MEMLANE_NOT_MEMLANE;
+  if (s->byte_order != 0x01020304) return ml_corrupt_file(f, "byteOrder");
+  if (s->kind != kind) return MEMLANE_OTHER_KIND;
+  if (s->signature != signature) return MEMLANE_OTHER_SIGNATURE;
+  if (atomic_load(&s->ready) != MEMLANE_READY) return MEMLANE_NOT_MEMLANE;
   struct stat status;
-  if (fstat(r->fd, &status) < 0) return -errno;
+  if (fstat(f->fd, &status) < 0) return -errno;
   // First whether it can be a length at all: to convert another one is undefined.
-  const bool is_length = s.file_length >= MEMLANE_HEAD_BYTES && s.file_length <= 9007199254740991.0;
-  if (!is_length || (double)(int64_t)s.file_length != s.file_length) return ml_corrupt(r, "fileLength");
-  if (status.st_size < (int64_t)s.file_length) return MEMLANE_TRUNCATED;
-  if (status.st_size > (int64_t)s.file_length) return ml_corrupt(r, "fileLength");
-  if (s.page_size != (uint32_t)sysconf(_SC_PAGESIZE)) return ml_corrupt(r, "pageSize");
-  if (h.topology < MEMLANE_SPSC || h.topology > MEMLANE_BUS) return ml_corrupt(r, "topology");
-  r->topology = h.topology;
-  const uint32_t most_producers = ml_has_many_producers(r) ? 1024 : 1, most_consumers = ml_is_broadcast(r) ? 1024 : 1;
-  if (h.producers < 1 || h.producers > most_producers) return ml_corrupt(r, "producers");
-  if (h.consumers < 1 || h.consumers > most_consumers || h.producers * h.consumers > 65536) return ml_corrupt(r, "consumers");
-  const uint32_t capacity = h.capacity_bytes;
-  if (capacity < 4096 || capacity < s.page_size || capacity > 1u << 30 || (capacity & (capacity - 1)))
-    return ml_corrupt(r, "capacityBytes");
-  const bool may_grow = !ml_is_broadcast(r) && !(h.flags & MEMLANE_CHECKSUMS);
-  if (h.max_level > 18 || (uint64_t)capacity << h.max_level > 1u << 30 || (h.max_level > 0 && !may_grow))
-    return ml_corrupt(r, "maxLevel");
-  r->at = memlane_geometry_of(h.topology, h.producers, h.consumers, capacity, h.max_level, s.page_size);
-  if (s.slot_count != r->at.slot_count) return ml_corrupt(r, "slotCount");
-  if (s.slots_offset != r->at.slots_offset) return ml_corrupt(r, "slotsOffset");
-  if (h.lanes_offset != r->at.lanes_offset) return ml_corrupt(r, "lanesOffset");
-  if (h.data_offset != r->at.data_offset) return ml_corrupt(r, "dataOffset");
-  if (h.names_offset != r->at.names_offset) return ml_corrupt(r, "namesOffset");
-  if (h.changes_offset != r->at.changes_offset) return ml_corrupt(r, "changesOffset");
-  if (h.sleepers_offset != r->at.sleepers_offset) return ml_corrupt(r, "sleepersOffset");
-  if (s.file_length != (double)r->at.file_length) return ml_corrupt(r, "fileLength");
-  const bool overwrites = h.flags & MEMLANE_OVERWRITE;
-  if (h.flags & ~(uint32_t)(MEMLANE_CHECKSUMS | MEMLANE_OVERWRITE) || (overwrites && !ml_is_broadcast(r)))
-    return ml_corrupt(r, "flags");
-  if (h.max_lag_bytes > (ml_is_broadcast(r) && !overwrites ? capacity : 0)) return ml_corrupt(r, "maxLagBytes");
-  r->producers = h.producers;
-  r->consumers = h.consumers;
-  r->capacity_bytes = capacity;
-  r->flags = h.flags;
-  r->max_lag_bytes = h.max_lag_bytes;
-  r->max_level = h.max_level;
-  for (int i = 0; i < 16; i++) sprintf(r->file_id + 2 * i, "%02x", s.file_id[i]);
+  const bool is_length = s->file_length >= MEMLANE_HEAD_BYTES && s->file_length <= 9007199254740991.0;
+  if (!is_length || (double)(int64_t)s->file_length != s->file_length) return ml_corrupt_file(f, "fileLength");
+  if (status.st_size < (int64_t)s->file_length) return MEMLANE_TRUNCATED;
+  if (status.st_size > (int64_t)s->file_length) return ml_corrupt_file(f, "fileLength");
+  if (s->page_size != (uint32_t)sysconf(_SC_PAGESIZE)) return ml_corrupt_file(f, "pageSize");
+  f->slot_count = s->slot_count;
+  f->slots_offset = s->slots_offset;
+  for (int i = 0; i < 16; i++) sprintf(f->file_id + 2 * i, "%02x", s->file_id[i]);
   return 0;
 }
 
-static int ml_trust(memlane_ring *r) {
+static int ml_check_ring(memlane_ring *r, const memlane_superblock *s, const memlane_ring_header *h) {
+  if (h->topology < MEMLANE_SPSC || h->topology > MEMLANE_BUS) return ml_corrupt(r, "topology");
+  r->topology = h->topology;
+  const uint32_t most_producers = ml_has_many_producers(r) ? 1024 : 1, most_consumers = ml_is_broadcast(r) ? 1024 : 1;
+  if (h->producers < 1 || h->producers > most_producers) return ml_corrupt(r, "producers");
+  if (h->consumers < 1 || h->consumers > most_consumers || h->producers * h->consumers > 65536)
+    return ml_corrupt(r, "consumers");
+  const uint32_t capacity = h->capacity_bytes;
+  if (capacity < 4096 || capacity < s->page_size || capacity > 1u << 30 || (capacity & (capacity - 1)))
+    return ml_corrupt(r, "capacityBytes");
+  const bool may_grow = !ml_is_broadcast(r) && !(h->flags & MEMLANE_CHECKSUMS);
+  if (h->max_level > 18 || (uint64_t)capacity << h->max_level > 1u << 30 || (h->max_level > 0 && !may_grow))
+    return ml_corrupt(r, "maxLevel");
+  r->at = memlane_geometry_of(h->topology, h->producers, h->consumers, capacity, h->max_level, s->page_size);
+  if (s->slot_count != r->at.slot_count) return ml_corrupt(r, "slotCount");
+  if (s->slots_offset != r->at.slots_offset) return ml_corrupt(r, "slotsOffset");
+  if (h->lanes_offset != r->at.lanes_offset) return ml_corrupt(r, "lanesOffset");
+  if (h->data_offset != r->at.data_offset) return ml_corrupt(r, "dataOffset");
+  if (h->names_offset != r->at.names_offset) return ml_corrupt(r, "namesOffset");
+  if (h->changes_offset != r->at.changes_offset) return ml_corrupt(r, "changesOffset");
+  if (h->sleepers_offset != r->at.sleepers_offset) return ml_corrupt(r, "sleepersOffset");
+  if (s->file_length != (double)r->at.file_length) return ml_corrupt(r, "fileLength");
+  const bool overwrites = h->flags & MEMLANE_OVERWRITE;
+  if (h->flags & ~(uint32_t)(MEMLANE_CHECKSUMS | MEMLANE_OVERWRITE) || (overwrites && !ml_is_broadcast(r)))
+    return ml_corrupt(r, "flags");
+  if (h->max_lag_bytes > (ml_is_broadcast(r) && !overwrites ? capacity : 0)) return ml_corrupt(r, "maxLagBytes");
+  r->producers = h->producers;
+  r->consumers = h->consumers;
+  r->capacity_bytes = capacity;
+  r->flags = h->flags;
+  r->max_lag_bytes = h->max_lag_bytes;
+  r->max_level = h->max_level;
+  r->file.sleepers_offset = h->sleepers_offset;
+  return 0;
+}
+
+static int ml_trust(memlane_file *f) {
   struct stat status;
-  if (fstat(r->fd, &status) < 0) return -errno;
-  r->owner = status.st_uid;
+  if (fstat(f->fd, &status) < 0) return -errno;
+  f->owner = status.st_uid;
   if (!S_ISREG(status.st_mode)) return MEMLANE_NOT_A_FILE;
   if (status.st_uid != getuid() && status.st_uid != 0) return MEMLANE_OWNER;
-  if (!r->anonymous && status.st_mode & S_IWOTH) return MEMLANE_PERMISSIVE; // a memfd has all bits, and no path
-  if (r->anonymous && !(fcntl(r->fd, F_GET_SEALS) & F_SEAL_SHRINK)) return MEMLANE_UNSEALED;
+  if (!f->anonymous && status.st_mode & S_IWOTH) return MEMLANE_PERMISSIVE; // a memfd has all bits, and no path
+  if (f->anonymous && !(fcntl(f->fd, F_GET_SEALS) & F_SEAL_SHRINK)) return MEMLANE_UNSEALED;
   return 0;
 }
 
 // Where the bells are.
-static int ml_find_folder(memlane_ring *r, const char *path) {
+static int ml_find_folder(memlane_file *f, const char *path) {
   const char *slash = strrchr(path, '/');
   const char *chosen = getenv("MEMLANE_DIR");
   int length;
-  if (r->anonymous && chosen) length = snprintf(r->folder, sizeof r->folder, "%s", chosen);
-  else if (r->anonymous) length = snprintf(r->folder, sizeof r->folder, "/dev/shm/memlane-%u", (unsigned)getuid());
-  else if (slash) length = snprintf(r->folder, sizeof r->folder, "%.*s", (int)(slash - path) + (slash == path), path);
-  else length = snprintf(r->folder, sizeof r->folder, ".");
+  if (f->anonymous && chosen) length = snprintf(f->folder, sizeof f->folder, "%s", chosen);
+  else if (f->anonymous) length = snprintf(f->folder, sizeof f->folder, "/dev/shm/memlane-%u", (unsigned)getuid());
+  else if (slash) length = snprintf(f->folder, sizeof f->folder, "%.*s", (int)(slash - path) + (slash == path), path);
+  else length = snprintf(f->folder, sizeof f->folder, ".");
   return length < 3900 ? 0 : -ENAMETOOLONG;
 }
 
-int memlane_open(memlane_ring *r, const char *path) {
-  memset(r, 0, sizeof *r);
-  r->anonymous = strncmp(path, "/proc/", 6) == 0;
+// Opens a file with suspicion and reads its head; how much of it there was.
+static ssize_t ml_open_file(memlane_file *f, const char *path, uint8_t head[MEMLANE_HEAD_BYTES]) {
+  memset(f, 0, sizeof *f);
+  f->anonymous = strncmp(path, "/proc/", 6) == 0;
   // O_NONBLOCK: to open a FIFO would wait for its other end. A path in /proc is a link, of the kernel's.
-  r->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | (r->anonymous ? 0 : O_NOFOLLOW));
-  if (r->fd < 0) return -errno;
-  uint8_t bytes[MEMLANE_HEAD_BYTES] = {0};
-  int result = ml_trust(r);
-  if (!result) result = ml_find_folder(r, path);
-  if (!result) result = ml_check(r, bytes, pread(r->fd, bytes, sizeof bytes, 0));
-  if (!result) {
-    r->head = mmap(NULL, r->at.data_offset, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
-    if (r->head == MAP_FAILED) {
-      r->head = NULL;
-      result = -errno;
-    }
-  }
+  f->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | (f->anonymous ? 0 : O_NOFOLLOW));
+  if (f->fd < 0) return -errno;
+  int result = ml_trust(f);
+  if (!result) result = ml_find_folder(f, path);
+  const ssize_t got = result ? 0 : pread(f->fd, head, MEMLANE_HEAD_BYTES, 0);
+  return result ? result : got < 0 ? -errno : got;
+}
+
+static int ml_map_head(memlane_file *f, size_t bytes) {
+  f->head = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+  f->head_bytes = bytes;
+  if (f->head != MAP_FAILED) return 0;
+  f->head = NULL;
+  return -errno;
+}
+
+static void ml_close_file(memlane_file *f) {
+  if (f->head) munmap(f->head, f->head_bytes);
+  if (f->fd >= 0) close(f->fd);
+  f->head = NULL;
+  f->fd = -1;
+}
+
+int memlane_open(memlane_ring *r, const char *path) {
+  struct {
+    memlane_superblock superblock;
+    memlane_ring_header header;
+  } head = {0};
+  memset(r, 0, sizeof *r);
+  const ssize_t got = ml_open_file(&r->file, path, (uint8_t *)&head);
+  int result = got < 0 ? (int)got : 0;
+  if (!result) result = ml_check_superblock(&r->file, &head.superblock, got, MEMLANE_KIND_RING, MEMLANE_RING_SIGNATURE);
+  if (!result) result = ml_check_ring(r, &head.superblock, &head.header);
+  if (!result) result = ml_map_head(&r->file, r->at.data_offset);
   if (!result && !(r->data = calloc(r->producers * (r->max_level + 1), sizeof *r->data))) result = -ENOMEM;
   if (result) memlane_close(r);
   return result;
@@ -430,12 +468,9 @@ void memlane_close(memlane_ring *r) {
   const uint32_t levels = r->max_level + 1;
   for (uint32_t i = 0; r->data && i < r->producers * levels; i++)
     if (r->data[i]) munmap(r->data[i], 2 * ((size_t)r->capacity_bytes << i % levels));
-  if (r->head) munmap(r->head, r->at.data_offset);
   free(r->data);
-  if (r->fd >= 0) close(r->fd);
   r->data = NULL;
-  r->head = NULL;
-  r->fd = -1;
+  ml_close_file(&r->file);
 }
 
 static off_t ml_segment_offset(const memlane_ring *r, uint32_t lane, uint32_t level) {
@@ -451,7 +486,7 @@ static int ml_map(memlane_ring *r, uint32_t lane, uint32_t level, memlane_segmen
     uint8_t *at = mmap(NULL, 2 * capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return -errno;
     for (int copy = 0; copy < 2; copy++)
-      if (mmap(at + copy * capacity, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd,
+      if (mmap(at + copy * capacity, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->file.fd,
                ml_segment_offset(r, lane, level)) == MAP_FAILED) {
         const int error = errno;
         munmap(at, 2 * capacity);
@@ -486,11 +521,11 @@ static int ml_find_segment(memlane_ring *r, uint32_t lane_index, uint32_t positi
 static int ml_reserve(const memlane_ring *r, uint32_t lane, uint32_t level) {
   const off_t bytes = (off_t)r->capacity_bytes << level;
   // A file system that cannot reserve is as good as it gets.
-  return fallocate(r->fd, 0, ml_segment_offset(r, lane, level), bytes) == 0 || errno == EOPNOTSUPP ? 0 : -errno;
+  return fallocate(r->file.fd, 0, ml_segment_offset(r, lane, level), bytes) == 0 || errno == EOPNOTSUPP ? 0 : -errno;
 }
 static void ml_punch(const memlane_ring *r, uint32_t lane, uint32_t level) {
   const off_t bytes = (off_t)r->capacity_bytes << level;
-  if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ml_segment_offset(r, lane, level), bytes) < 0)
+  if (fallocate(r->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ml_segment_offset(r, lane, level), bytes) < 0)
     return; // a file system that cannot keeps the space
 }
 
@@ -507,33 +542,33 @@ static int ml_try_lock(int fd, off_t byte) {
 }
 static off_t ml_slot_byte(uint32_t slot) { return ML_ATTACH + 1024 + slot; }
 
-bool memlane_is_alive(const memlane_ring *r, uint32_t slot) {
+bool memlane_is_alive(const memlane_file *f, uint32_t slot) {
   // As one who wants to read: a reader's lock is no sign of life.
-  return ml_lock(r->fd, F_OFD_GETLK, F_RDLCK, ml_slot_byte(slot)) == F_WRLCK;
+  return ml_lock(f->fd, F_OFD_GETLK, F_RDLCK, ml_slot_byte(slot)) == F_WRLCK;
 }
 
 enum { ML_PATH = 4096 + 128 };
 
-static void ml_bell_path(const memlane_ring *r, uint32_t slot, int32_t generation, const char *suffix, char path[ML_PATH]) {
-  snprintf(path, ML_PATH, "%s/.memlane-bell-%s.%u.%d%s", r->folder, r->file_id, slot, generation, suffix);
+static void ml_bell_path(const memlane_file *f, uint32_t slot, int32_t generation, const char *suffix, char path[ML_PATH]) {
+  snprintf(path, ML_PATH, "%s/.memlane-bell-%s.%u.%d%s", f->folder, f->file_id, slot, generation, suffix);
 }
 
-static void ml_remove_bell(const memlane_ring *r, uint32_t slot, int32_t generation) {
+static void ml_remove_bell(const memlane_file *f, uint32_t slot, int32_t generation) {
   char path[ML_PATH];
-  ml_bell_path(r, slot, generation, "", path);
+  ml_bell_path(f, slot, generation, "", path);
   unlink(path);
-  ml_bell_path(r, slot, generation, ".life", path);
+  ml_bell_path(f, slot, generation, ".life", path);
   unlink(path);
 }
 
 // Makes a FIFO, opens it, and only then gives it its name: one that nobody holds open is a dead one's.
-static int ml_make_fifo(const memlane_ring *r, uint32_t slot, int32_t generation, const char *suffix) {
+static int ml_make_fifo(const memlane_file *f, uint32_t slot, int32_t generation, const char *suffix) {
   char path[ML_PATH], unfinished[ML_PATH + 8];
-  ml_bell_path(r, slot, generation, suffix, path);
+  ml_bell_path(f, slot, generation, suffix, path);
   snprintf(unfinished, sizeof unfinished, "%s.new", path);
   unlink(unfinished);
   if (mkfifo(unfinished, 0600) < 0) return -errno;
-  int fd = r->owner == geteuid() || lchown(unfinished, r->owner, (gid_t)-1) == 0 ? 0 : -errno;
+  int fd = f->owner == geteuid() || lchown(unfinished, f->owner, (gid_t)-1) == 0 ? 0 : -errno;
   // For writing, too: or the last peer that closes it would make it report its end.
   if (fd == 0) fd = open(unfinished, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) fd = fd == -1 ? -errno : fd;
@@ -549,18 +584,18 @@ static int ml_make_fifo(const memlane_ring *r, uint32_t slot, int32_t generation
 // The write end of the bell of whoever owns the slot now; -ENOENT when nobody does.
 static int ml_grasp(memlane_member *m, uint32_t slot) {
   memlane_rope *rope = &m->ropes[slot];
-  const int32_t generation = atomic_load(&ml_slot(m->ring, slot)->generation);
+  const int32_t generation = atomic_load(&ml_slot(m->file, slot)->generation);
   if (rope->fd >= 0 && rope->generation == generation) return rope->fd;
   if (rope->fd >= 0) close(rope->fd);
   rope->fd = -1;
   char path[ML_PATH];
-  ml_bell_path(m->ring, slot, generation, "", path);
+  ml_bell_path(m->file, slot, generation, "", path);
   const int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return errno == ENXIO ? -ENOENT : -errno; // without a reader
   struct stat status;
-  if (fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode) || (status.st_uid != m->ring->owner && status.st_uid != 0)) {
+  if (fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode) || (status.st_uid != m->file->owner && status.st_uid != 0)) {
     close(fd);
-    return ml_corrupt(m->ring, "bell");
+    return ml_corrupt_file(m->file, "bell");
   }
   rope->fd = fd;
   rope->generation = generation;
@@ -573,7 +608,7 @@ static long ml_futex(memlane_word *word, int operation, uint32_t value, const st
 
 // Rings a slot whose owner sleeps, once for each of its sleeps.
 static int ml_wake(memlane_member *m, uint32_t slot) {
-  memlane_slot *s = ml_slot(m->ring, slot);
+  memlane_slot *s = ml_slot(m->file, slot);
   // pairs with: the store of parked in ml_wait. without it: the last record before a sleep wakes nobody.
   const int32_t parked = atomic_load(&s->parked);
   if (!(parked & ML_ASLEEP) || parked == m->ropes[slot].rung) return 0;
@@ -586,18 +621,18 @@ static int ml_wake(memlane_member *m, uint32_t slot) {
   atomic_fetch_add(&s->bell, 1);
   if (parked & ML_THREAD) ml_futex(&s->bell, FUTEX_WAKE, 1, NULL);
   else if (bell >= 0 && write(bell, "\1", 1) < 0 && errno != EAGAIN && errno != EPIPE) return -errno;
-  ml_slot(m->ring, m->slot)->rings += 1;
+  ml_slot(m->file, m->slot)->rings += 1;
   return 0;
 }
 
 // Rings those who sleep in a row of slots. Called after each store that they may wait for.
 static int ml_wake_all(memlane_member *m, uint32_t first, uint32_t count) {
-  const bool masked = m->ring->at.sleepers_offset != 0 && count > 1;
+  const bool masked = m->file->sleepers_offset != 0 && count > 1;
   int result = 0;
   for (uint32_t slot = first; slot < first + count; slot++) {
     if (masked) {
       // pairs with: the setting of the bit in ml_wait. without it: as in ml_wake.
-      const uint32_t bits = (uint32_t)atomic_load(&ml_sleepers(m->ring)[slot / 32]) >> slot % 32;
+      const uint32_t bits = (uint32_t)atomic_load(&ml_sleepers(m->file)[slot / 32]) >> slot % 32;
       if (bits == 0) slot |= 31; // and on to the next word
       else slot += (uint32_t)__builtin_ctz(bits);
       if (bits == 0 || slot >= first + count) continue;
@@ -609,32 +644,32 @@ static int ml_wake_all(memlane_member *m, uint32_t first, uint32_t count) {
   return result;
 }
 
-static void ml_sleeper_bit(const memlane_ring *r, uint32_t slot, bool asleep) {
-  if (r->at.sleepers_offset == 0) return;
-  memlane_word *word = &ml_sleepers(r)[slot / 32];
+static void ml_sleeper_bit(const memlane_file *f, uint32_t slot, bool asleep) {
+  if (f->sleepers_offset == 0) return;
+  memlane_word *word = &ml_sleepers(f)[slot / 32];
   const int32_t bit = (int32_t)(1u << slot % 32);
   if (asleep) atomic_fetch_or(word, bit);
   else atomic_fetch_and(word, ~bit);
 }
 
-static void ml_be_awake(const memlane_ring *r, uint32_t slot) {
-  memlane_word *parked = &ml_slot(r, slot)->parked;
-  ml_sleeper_bit(r, slot, false);
+static void ml_be_awake(const memlane_file *f, uint32_t slot) {
+  memlane_word *parked = &ml_slot(f, slot)->parked;
+  ml_sleeper_bit(f, slot, false);
   atomic_store(parked, atomic_load(parked) & ~ML_ASLEEP);
 }
 
 // Everything of the slot that a dead owner may have left. Under the locks of attaching and of the slot.
-static void ml_recover_slot(const memlane_ring *r, uint32_t slot) {
-  memlane_slot *s = ml_slot(r, slot);
-  ml_remove_bell(r, slot, atomic_load(&s->generation));
-  ml_be_awake(r, slot);
+static void ml_recover_slot(const memlane_file *f, uint32_t slot) {
+  memlane_slot *s = ml_slot(f, slot);
+  ml_remove_bell(f, slot, atomic_load(&s->generation));
+  ml_be_awake(f, slot);
   atomic_store(&s->state, 0);
 }
 
 // A description of its own, with the attach lock.
-static int ml_begin_attaching(const memlane_ring *r) {
+static int ml_begin_attaching(const memlane_file *f) {
   char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", r->fd);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", f->fd);
   const int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return -errno;
   const int64_t deadline = ml_now_ms(CLOCK_MONOTONIC) + ML_PATIENCE_MS;
@@ -644,20 +679,20 @@ static int ml_begin_attaching(const memlane_ring *r) {
   struct stat status;
   if (!result && fstat(fd, &status) < 0) result = -errno;
   // With the lock: whoever deletes the file has it too, and sees that nobody is attached.
-  if (!result && !r->anonymous && status.st_nlink == 0) result = MEMLANE_DELETED;
+  if (!result && !f->anonymous && status.st_nlink == 0) result = MEMLANE_DELETED;
   if (result) close(fd);
   return result ? result : fd;
 }
 
 // Takes the attach lock.
-static int ml_begin(memlane_member *m, memlane_ring *r) {
+static int ml_begin(memlane_member *m, memlane_file *f) {
   memset(m, 0, sizeof *m);
-  m->ring = r;
+  m->file = f;
   m->fd = m->bell = m->life = -1;
-  m->ropes = malloc(r->at.slot_count * sizeof *m->ropes);
+  m->ropes = malloc(f->slot_count * sizeof *m->ropes);
   if (!m->ropes) return -ENOMEM;
-  for (uint32_t slot = 0; slot < r->at.slot_count; slot++) m->ropes[slot] = (memlane_rope){.fd = -1};
-  m->fd = ml_begin_attaching(r);
+  for (uint32_t slot = 0; slot < f->slot_count; slot++) m->ropes[slot] = (memlane_rope){.fd = -1};
+  m->fd = ml_begin_attaching(f);
   return m->fd < 0 ? m->fd : 0;
 }
 
@@ -668,7 +703,7 @@ static int ml_take(memlane_member *m, uint32_t first, uint32_t count, const bool
     const int result = ml_try_lock(m->fd, ml_slot_byte(first + i));
     if (result == MEMLANE_BUSY) continue;
     m->slot = first + i;
-    if (!result) ml_recover_slot(m->ring, m->slot);
+    if (!result) ml_recover_slot(m->file, m->slot);
     return result;
   }
   return MEMLANE_BUSY;
@@ -676,12 +711,12 @@ static int ml_take(memlane_member *m, uint32_t first, uint32_t count, const bool
 
 // Becomes visible, and gives the attach lock back.
 static int ml_enter(memlane_member *m, int32_t role) {
-  memlane_slot *s = ml_slot(m->ring, m->slot);
+  memlane_slot *s = ml_slot(m->file, m->slot);
   const int32_t generation = (atomic_load(&s->generation) + 1) % ML_GENERATIONS;
   // The sign of life first: whoever finds the bell finds it, too.
-  if ((m->life = ml_make_fifo(m->ring, m->slot, generation, ".life")) < 0) return m->life;
-  if ((m->bell = ml_make_fifo(m->ring, m->slot, generation, "")) < 0) {
-    ml_remove_bell(m->ring, m->slot, generation);
+  if ((m->life = ml_make_fifo(m->file, m->slot, generation, ".life")) < 0) return m->life;
+  if ((m->bell = ml_make_fifo(m->file, m->slot, generation, "")) < 0) {
+    ml_remove_bell(m->file, m->slot, generation);
     return m->bell;
   }
   atomic_store(&s->generation, generation);
@@ -695,7 +730,7 @@ static int ml_enter(memlane_member *m, int32_t role) {
 
 // Gives up what ml_take has got, also when it has failed.
 static void ml_drop(memlane_member *m) {
-  for (uint32_t slot = 0; m->ropes && slot < m->ring->at.slot_count; slot++)
+  for (uint32_t slot = 0; m->ropes && slot < m->file->slot_count; slot++)
     if (m->ropes[slot].fd >= 0) close(m->ropes[slot].fd);
   free(m->ropes);
   m->ropes = NULL;
@@ -707,26 +742,26 @@ static void ml_drop(memlane_member *m) {
 
 static void ml_leave(memlane_member *m) {
   if (!m->ropes) return;
-  memlane_slot *s = ml_slot(m->ring, m->slot);
-  ml_be_awake(m->ring, m->slot);
+  memlane_slot *s = ml_slot(m->file, m->slot);
+  ml_be_awake(m->file, m->slot);
   atomic_store(&s->state, 0);
-  ml_remove_bell(m->ring, m->slot, atomic_load(&s->generation));
+  ml_remove_bell(m->file, m->slot, atomic_load(&s->generation));
   close(m->fd); // from here on somebody else may be there
   m->fd = -1;
-  ml_wake_all(m, 0, m->ring->at.slot_count);
+  ml_wake_all(m, 0, m->file->slot_count);
   ml_drop(m);
 }
 
 // Looks, with or without sleeping, until `met` returns anything but 0.
 static int ml_wait(memlane_member *m, int (*met)(void *), void *self, memlane_strategy strategy, int timeout_ms) {
   const int64_t deadline = timeout_ms < 0 ? INT64_MAX : ml_now_ms(CLOCK_MONOTONIC) + timeout_ms;
-  memlane_slot *s = ml_slot(m->ring, m->slot);
+  memlane_slot *s = ml_slot(m->file, m->slot);
   for (;;) {
     for (int look = 0; look < ML_LOOKS; look++) {
       const int result = met(self);
       if (result) return result;
     }
-    if (atomic_load(&ml_superblock(m->ring)->ready) != MEMLANE_READY) return MEMLANE_LOST;
+    if (atomic_load(&ml_superblock(m->file)->ready) != MEMLANE_READY) return MEMLANE_LOST;
     const int64_t left = deadline - ml_now_ms(CLOCK_MONOTONIC);
     if (left <= 0) return 0;
     if (strategy == MEMLANE_SPIN) {
@@ -738,12 +773,12 @@ static int ml_wait(memlane_member *m, int (*met)(void *), void *self, memlane_st
     const uint32_t episode = ((uint32_t)atomic_load(&s->parked) & ~3u) + ML_EPISODE;
     // pairs with: the load of parked in ml_wake. without it: the last record before this sleep wakes nobody.
     atomic_store(&s->parked, (int32_t)(episode | ML_ASLEEP | ML_THREAD));
-    ml_sleeper_bit(m->ring, m->slot, true);
+    ml_sleeper_bit(m->file, m->slot, true);
     const int result = met(self); // once more, now that the others can see
     // A writer may die between its store and its ring: so never for long.
     const int64_t slice = left < ML_SLICE_MS ? left : ML_SLICE_MS;
     if (!result) ml_futex(&s->bell, FUTEX_WAIT, (uint32_t)bell, &(struct timespec){.tv_nsec = (long)slice * 1000000});
-    ml_be_awake(m->ring, m->slot);
+    ml_be_awake(m->file, m->slot);
     s->parks += 1;
     if (result) return result;
   }
@@ -889,8 +924,9 @@ static int ml_settle_segments(memlane_ring *r, uint32_t lane_index) {
 
 int memlane_produce(memlane_producer *p, memlane_ring *r) {
   memset(p, 0, sizeof *p);
+  p->ring = r;
   memlane_member *m = &p->member;
-  int result = ml_begin(m, r);
+  int result = ml_begin(m, &r->file);
   if (!result) result = ml_take(m, 0, r->producers, NULL);
   if (!result && r->max_level > 0) result = ml_settle_segments(r, m->slot);
   else if (!result && ml_has_many_producers(r)) result = ml_reserve(r, m->slot, 0);
@@ -925,7 +961,7 @@ int memlane_produce(memlane_producer *p, memlane_ring *r) {
 
 // Moves the tail over what must go for a record to end at `end`, and a little more; not over `bound`.
 static void ml_make_room(memlane_producer *p, uint32_t end, uint32_t bound) {
-  const memlane_ring *r = p->member.ring;
+  const memlane_ring *r = p->ring;
   const uint32_t target = end - r->capacity_bytes + r->capacity_bytes / 16;
   ml_mark mark = {p->tail, p->tail_records};
   while (ml_distance(target, mark.position) > 0 && ml_distance(bound, mark.position) > 0) {
@@ -940,7 +976,7 @@ static void ml_make_room(memlane_producer *p, uint32_t end, uint32_t bound) {
 
 // The slowest of the cursors that are present.
 static int ml_slowest(memlane_producer *p, uint32_t *slowest) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   *slowest = p->published;
   for (uint32_t consumer = 0; consumer < r->consumers; consumer++) {
     memlane_cursor *cursor = ml_cursor(r, p->member.slot, consumer);
@@ -965,13 +1001,13 @@ static double ml_kept(const memlane_ring *r, uint32_t consumer) {
 
 // Takes those off who are before `needed` and need not be waited for.
 static void ml_pass_over(memlane_producer *p, uint32_t needed) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   for (uint32_t consumer = 0; consumer < r->consumers; consumer++) {
     memlane_cursor *cursor = ml_cursor(r, p->member.slot, consumer);
     int32_t state = atomic_load(&cursor->state);
     const uint32_t consumed = (uint32_t)atomic_load(&cursor->consumed);
     if ((state & ML_STANDING) != ML_PRESENT || ml_distance(needed, consumed) <= 0) continue;
-    const bool is_alive = memlane_is_alive(r, r->producers + consumer);
+    const bool is_alive = memlane_is_alive(&r->file, r->producers + consumer);
     const double kept = is_alive ? (r->max_lag_bytes ? r->max_lag_bytes : 4e9) : ml_kept(r, consumer);
     if (kept > 0 && ml_distance(p->published, consumed) <= kept) continue;
     // Of the very state that was seen before its owner was found dead: a successor has another.
@@ -982,7 +1018,7 @@ static void ml_pass_over(memlane_producer *p, uint32_t needed) {
 
 // Gives the older segment back when it has been read to its end; whether there is none any more.
 static bool ml_retire(memlane_producer *p) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   if (r->max_level == 0) return true;
   memlane_word *word = ml_level_word(p->lane, 1 - ml_newer(p->lane));
   const int32_t level = atomic_load(word);
@@ -995,7 +1031,7 @@ static bool ml_retire(memlane_producer *p) {
 
 // Finds the limit anew; whether a claim may end there.
 static int ml_room_up_to(memlane_producer *p, uint32_t end) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   const uint32_t needed = end - r->capacity_bytes;
   if (!ml_is_broadcast(r)) {
     memlane_cursor *cursor = ml_cursor(r, p->member.slot, 0);
@@ -1035,7 +1071,7 @@ static int ml_room_up_to(memlane_producer *p, uint32_t end) {
 }
 
 int memlane_resize(memlane_producer *p, uint32_t level) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   memlane_lane *lane = p->lane;
   if (level > r->max_level) return -EINVAL;
   int result = memlane_commit(p);
@@ -1062,13 +1098,13 @@ int memlane_resize(memlane_producer *p, uint32_t level) {
 }
 
 int memlane_claim(memlane_producer *p, uint32_t length, int32_t type, void **payload) {
-  const memlane_ring *r = p->member.ring;
+  const memlane_ring *r = p->ring;
   if (p->ended) return MEMLANE_ENDED;
   if (length > p->segment.capacity - ML_HEADER - ml_trailer(r) - ml_mark_bytes(r)) return MEMLANE_TOO_LONG;
   const uint32_t end = p->claimed + ml_record_bytes(r, length);
   if (ml_distance(end, p->limit) > 0) {
     const int result = ml_room_up_to(p, end);
-    if (result == 0) ml_slot(r, p->member.slot)->refusals += 1;
+    if (result == 0) ml_slot(&r->file, p->member.slot)->refusals += 1;
     if (result <= 0) return result;
   }
   memlane_record *record = (memlane_record *)ml_at(&p->segment, p->claimed);
@@ -1082,7 +1118,7 @@ int memlane_claim(memlane_producer *p, uint32_t length, int32_t type, void **pay
 }
 
 int memlane_commit(memlane_producer *p) {
-  memlane_ring *r = p->member.ring;
+  memlane_ring *r = p->ring;
   if (p->claimed == p->published) return 0;
   if (r->flags & MEMLANE_CHECKSUMS) {
     for (uint32_t position = p->published; position != p->claimed;) {
@@ -1100,7 +1136,7 @@ int memlane_commit(memlane_producer *p) {
   p->published = p->claimed;
   // pairs with: the load in ml_refresh. without it: a reader sees the position before the payload.
   atomic_store(&p->lane->published, (int32_t)p->claimed);
-  memlane_slot *s = ml_slot(r, p->member.slot);
+  memlane_slot *s = ml_slot(&r->file, p->member.slot);
   s->messages += p->claimed_records;
   s->bytes += (double)p->claimed_bytes;
   s->batches += 1;
@@ -1122,7 +1158,7 @@ typedef struct {
 
 static int ml_has_room(void *self) {
   const ml_wish *wish = self;
-  return ml_room_up_to(wish->producer, wish->producer->claimed + ml_record_bytes(wish->producer->member.ring, wish->length));
+  return ml_room_up_to(wish->producer, wish->producer->claimed + ml_record_bytes(wish->producer->ring, wish->length));
 }
 
 int memlane_wait_for_room(memlane_producer *p, uint32_t length, memlane_strategy strategy, int timeout_ms) {
@@ -1136,7 +1172,7 @@ int memlane_end(memlane_producer *p) {
   p->ended = true;
   // pairs with: the load in memlane_is_ended. without it: the end is taken for before the last record.
   atomic_store(&p->lane->ended, 1);
-  const int woken = ml_wake_all(&p->member, p->member.ring->producers, p->member.ring->consumers);
+  const int woken = ml_wake_all(&p->member, p->ring->producers, p->ring->consumers);
   return result ? result : woken;
 }
 
@@ -1146,7 +1182,7 @@ void memlane_leave_producer(memlane_producer *p) { ml_leave(&p->member); }
 
 // Takes the cursor of one lane. By whoever has the locks of attaching and of the slot.
 static int ml_join(memlane_consumer *c, uint32_t lane_index, bool goes_on) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_lane *lane = ml_lane(r, lane_index);
   memlane_cursor *cursor = ml_cursor(r, lane_index, c->consumer);
   memlane_reader *reader = &c->readers[lane_index];
@@ -1205,7 +1241,7 @@ static void ml_set_name(const memlane_ring *r, uint32_t consumer, const memlane_
 
 // Joins in all lanes, under the name if there is one.
 static int ml_join_all(memlane_consumer *c, const memlane_consumer_options *options) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   const char *name = options ? options->name : NULL;
   const bool goes_on = name && ml_has_name(r, c->consumer, name);
   if (name) ml_set_name(r, c->consumer, options);
@@ -1219,7 +1255,7 @@ static int ml_join_all(memlane_consumer *c, const memlane_consumer_options *opti
 
 // A cursor that counts whether it has an owner or not: goes on where the last one was.
 static void ml_resume(memlane_consumer *c, uint32_t lane) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_cursor *cursor = ml_cursor(r, lane, 0);
   const uint32_t consumed = (uint32_t)atomic_load(&cursor->consumed);
   c->readers[lane].position = c->readers[lane].published = c->readers[lane].consumed = consumed;
@@ -1238,8 +1274,9 @@ int memlane_consume(memlane_consumer *c, memlane_ring *r, const memlane_consumer
   c->readers = calloc(r->producers, sizeof *c->readers);
   c->copy = copies ? aligned_alloc(4096, r->capacity_bytes) : NULL;
   bool *may = calloc(r->consumers, sizeof *may);
+  c->ring = r;
   memlane_member *m = &c->member;
-  int result = ml_begin(m, r);
+  int result = ml_begin(m, &r->file);
   if (!result && (!c->readers || !may || (copies && !c->copy))) result = -ENOMEM;
   if (!result) {
     // With the attach lock, under which names are given.
@@ -1263,7 +1300,7 @@ int memlane_consume(memlane_consumer *c, memlane_ring *r, const memlane_consumer
 
 // Looks for lanes that have got a producer.
 static int ml_gather(memlane_consumer *c) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   const int32_t changes = atomic_load(ml_changes(r));
   if (c->has_looked && changes == c->changes) return 0;
   for (uint32_t lane = 0; lane < r->producers; lane++) {
@@ -1284,7 +1321,7 @@ static int ml_gather(memlane_consumer *c) {
 
 // Goes to where there are records, when those at the position may have been overwritten: 1.
 static int ml_overtaken(memlane_consumer *c, uint32_t lane_index) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_lane *lane = ml_lane(r, lane_index);
   memlane_reader *reader = &c->readers[lane_index];
   if (r->max_lag_bytes) {
@@ -1306,7 +1343,7 @@ static int ml_overtaken(memlane_consumer *c, uint32_t lane_index) {
 
 // Whether there is a record at the position, or may be.
 static int ml_refresh(memlane_consumer *c, uint32_t lane_index) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_lane *lane = ml_lane(r, lane_index);
   memlane_reader *reader = &c->readers[lane_index];
   if (reader->position != reader->published) return 1;
@@ -1330,7 +1367,7 @@ static void ml_copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
 
 // Goes on in the newer segment, behind the mark that is at the position.
 static int ml_move_on(memlane_consumer *c, uint32_t lane_index) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_reader *reader = &c->readers[lane_index];
   memlane_segment next = {0};
   const uint32_t begin = reader->position + ML_HEADER;
@@ -1345,7 +1382,7 @@ static int ml_move_on(memlane_consumer *c, uint32_t lane_index) {
 
 // The record at the position of a lane: 1, or 0 when there is none.
 static int ml_read(memlane_consumer *c, uint32_t lane_index, memlane_message *message) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   memlane_reader *reader = &c->readers[lane_index];
   for (;;) {
     int result = ml_refresh(c, lane_index);
@@ -1384,16 +1421,16 @@ static int ml_read(memlane_consumer *c, uint32_t lane_index, memlane_message *me
 
 int memlane_next(memlane_consumer *c, memlane_message *message) {
   int result = ml_gather(c);
-  for (uint32_t step = 0; !result && step < c->member.ring->producers; step++) {
+  for (uint32_t step = 0; !result && step < c->ring->producers; step++) {
     const uint32_t lane = c->turn;
-    c->turn = (c->turn + 1) % c->member.ring->producers; // whatever it has: nobody is left out
+    c->turn = (c->turn + 1) % c->ring->producers; // whatever it has: nobody is left out
     if (c->readers[lane].is_read) result = ml_read(c, lane, message);
   }
   return result;
 }
 
 int memlane_release(memlane_consumer *c) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   int result = 0;
   for (uint32_t lane = 0; lane < r->producers; lane++) {
     memlane_reader *reader = &c->readers[lane];
@@ -1406,7 +1443,7 @@ int memlane_release(memlane_consumer *c) {
     const int woken = ml_wake_all(&c->member, lane, 1);
     if (woken) result = woken;
   }
-  memlane_slot *s = ml_slot(r, c->member.slot);
+  memlane_slot *s = ml_slot(&r->file, c->member.slot);
   if (c->messages) s->batches += 1;
   s->messages += (double)c->messages;
   s->bytes += (double)c->bytes;
@@ -1416,18 +1453,18 @@ int memlane_release(memlane_consumer *c) {
 
 static int ml_has_record(memlane_consumer *c) {
   int result = ml_gather(c);
-  for (uint32_t lane = 0; !result && lane < c->member.ring->producers; lane++)
+  for (uint32_t lane = 0; !result && lane < c->ring->producers; lane++)
     if (c->readers[lane].is_read) result = ml_refresh(c, lane);
   return result;
 }
 
 int memlane_is_ended(memlane_consumer *c) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   bool is_ended = false;
   for (uint32_t lane = 0; lane < r->producers; lane++) {
     // pairs with: the store in memlane_end. The end first: whoever sees it sees all that was published before it.
     if (atomic_load(&ml_lane(r, lane)->ended) == 1) is_ended = true;
-    else if (memlane_is_alive(r, lane)) return 0; // one that is gone does not hold up the end, but makes none either
+    else if (memlane_is_alive(&r->file, lane)) return 0; // one that is gone does not hold up the end, but makes none either
   }
   if (!is_ended) return 0;
   const int result = ml_has_record(c);
@@ -1457,11 +1494,11 @@ static bool ml_is_drained(const memlane_ring *r, uint32_t lane) {
 // Gives the space of one lane back; 1 when that was done.
 static int ml_abandon(memlane_ring *r, uint32_t lane_index) {
   memlane_lane *lane = ml_lane(r, lane_index);
-  if (!atomic_load(&lane->reserved) || memlane_is_alive(r, lane_index) || !ml_is_drained(r, lane_index)) return 0;
-  const int fd = ml_begin_attaching(r);
+  if (!atomic_load(&lane->reserved) || memlane_is_alive(&r->file, lane_index) || !ml_is_drained(r, lane_index)) return 0;
+  const int fd = ml_begin_attaching(&r->file);
   if (fd < 0) return fd;
   int result = ml_try_lock(fd, ml_slot_byte(lane_index));
-  if (!result) ml_recover_slot(r, lane_index);
+  if (!result) ml_recover_slot(&r->file, lane_index);
   // Again, now that no producer can come and nobody can join.
   const bool is_drained = !result && atomic_load(&lane->reserved) && ml_is_drained(r, lane_index);
   ml_mark mark;
@@ -1480,7 +1517,7 @@ static int ml_abandon(memlane_ring *r, uint32_t lane_index) {
 }
 
 int memlane_tidy(memlane_consumer *c) {
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   int given_back = 0;
   for (uint32_t lane = 0; ml_has_many_producers(r) && lane < r->producers; lane++) {
     const int result = ml_abandon(r, lane);
@@ -1495,7 +1532,7 @@ int memlane_tidy(memlane_consumer *c) {
 
 void memlane_leave_consumer(memlane_consumer *c) {
   if (!c->readers) return;
-  memlane_ring *r = c->member.ring;
+  memlane_ring *r = c->ring;
   for (uint32_t lane = 0; ml_is_broadcast(r) && !c->is_kept && lane < r->producers; lane++) {
     int32_t state = c->readers[lane].state;
     // From the very state that it took: a producer may have passed it over.

@@ -8,10 +8,15 @@
 //   wait WAIT [LENGTH]                  for a message, or room for one
 //   end, tidy, leave, alive SLOT, resize LEVEL, geometry TOPOLOGY PRODUCERS CONSUMERS CAPACITY MAXLEVEL PAGE
 //
+//   work-produce PATH, work-consume PATH   take a place in a work queue
+//   put ID FIRST COUNT LONGEST WAIT        messages, waiting for room
+//   get COUNT LONGEST WAIT                 that many, or up to the end, each acknowledged; says which they were
+//   take WAIT, ack, nack DELAYMS, dead     one message; what is done with it; a dead letter, which is freed
+//
 // Message n of a producer has a length, a type and contents that follow from the two. WAIT is spin or park.
 #define _GNU_SOURCE
 #define MEMLANE_RING_IMPLEMENTATION
-#include "memlane_ring.h"
+#include "memlane_work.h"
 #include <signal.h>
 
 enum { MOST_IDS = 64, PATIENCE_MS = 20000, BATCH = 4, RELEASE_AFTER = 8 };
@@ -19,7 +24,10 @@ enum { MOST_IDS = 64, PATIENCE_MS = 20000, BATCH = 4, RELEASE_AFTER = 8 };
 static memlane_ring ring;
 static memlane_producer producer;
 static memlane_consumer consumer;
-static enum { NOBODY, PRODUCER, CONSUMER } role;
+static memlane_queue queue;
+static memlane_worker worker;
+static memlane_delivery held;
+static enum { NOBODY, PRODUCER, CONSUMER, WORKER } role;
 
 static void say(const char *event, const char *value) {
   printf("[\"answer\",[\"%s\",%s]]\n", event, value);
@@ -29,7 +37,7 @@ static void say(const char *event, const char *value) {
 static int fail(int error) {
   char text[256];
   snprintf(text, sizeof text, "{\"code\":\"%s\",\"field\":\"%s\"}", memlane_error_name(error),
-           error == MEMLANE_CORRUPT ? ring.field : "");
+           error != MEMLANE_CORRUPT ? "" : role == WORKER ? queue.file.field : ring.file.field);
   say("error", text);
   return error;
 }
@@ -162,7 +170,10 @@ static int read_messages(uint32_t count, uint32_t longest, const char *wait) {
 static void leave(void) {
   if (role == PRODUCER) memlane_leave_producer(&producer);
   if (role == CONSUMER) memlane_leave_consumer(&consumer);
-  if (role != NOBODY) memlane_close(&ring);
+  if (role == WORKER) {
+    memlane_work_leave(&worker);
+    memlane_close_queue(&queue);
+  } else if (role != NOBODY) memlane_close(&ring);
   role = NOBODY;
 }
 
@@ -196,6 +207,93 @@ static int attach(const char *kind, const char *path, char **words) {
   return 0;
 }
 
+// ---- The work queue --------------------------------------------------------------------------------------------------------
+
+static int attach_to_queue(const char *kind, const char *path) {
+  leave();
+  role = WORKER; // for the field of an error
+  int result = memlane_open_queue(&queue, path);
+  if (result == 0) {
+    const bool produces = strcmp(kind, "work-produce") == 0;
+    result = produces ? memlane_work_produce(&worker, &queue) : memlane_work_consume(&worker, &queue);
+    if (result) memlane_close_queue(&queue);
+  }
+  if (result) {
+    fail(result);
+    role = NOBODY;
+    return result;
+  }
+  char text[32];
+  snprintf(text, sizeof text, "%u", worker.member.slot);
+  say("attached", text);
+  return 0;
+}
+
+static int put(uint32_t id, uint32_t first, uint32_t count, uint32_t longest, const char *wait) {
+  static uint8_t payload[1 << 16];
+  for (uint32_t n = first; n < first + count;) {
+    const uint32_t length = length_of(id, n, longest);
+    fill(payload, length, id, n);
+    int result = memlane_work_write(&worker, payload, length, (int32_t)n);
+    if (result < 0) return fail(result);
+    if (result == 1) {
+      n++;
+      continue;
+    }
+    result = memlane_work_wait_for_room(&worker, strategy_of(wait), PATIENCE_MS);
+    if (result <= 0) return fail(result ? result : -ETIMEDOUT);
+  }
+  char text[32];
+  snprintf(text, sizeof text, "%u", count);
+  say("written", text);
+  return 0;
+}
+
+// Takes a message, or finds the end: 0.
+static int take(const char *wait) {
+  for (;;) {
+    int result = memlane_work_take(&worker, &held);
+    if (result) return result;
+    result = memlane_work_is_ended(&worker);
+    if (result) return result < 0 ? result : 0;
+    result = memlane_work_wait(&worker, strategy_of(wait), PATIENCE_MS);
+    if (result <= 0) return result ? result : -ETIMEDOUT;
+  }
+}
+
+static int get(uint32_t count, uint32_t longest, const char *wait) {
+  longest_of_all = longest;
+  faults = 0;
+  first_fault[0] = 0;
+  printf("[\"answer\",[\"got\",{\"messages\":[");
+  const char *comma = "";
+  int result = 1;
+  while (count-- > 0 && (result = take(wait)) > 0) {
+    const memlane_message message = {held.payload, held.length, 0, held.type};
+    memset(seen, 0, sizeof seen); // their order is nobody's
+    check(&message);
+    printf("%s[%u,%d,%d]", comma, *(const uint32_t *)held.payload, held.type, held.deliveries);
+    comma = ",";
+    if ((result = memlane_work_acknowledge(&worker, &held))) break;
+    result = 1;
+  }
+  printf("],\"faults\":%u,\"fault\":\"%s\",\"ended\":%s,\"error\":\"%s\"}]]\n", faults, first_fault,
+         result == 0 ? "true" : "false", result < 0 ? memlane_error_name(result) : "");
+  fflush(stdout);
+  return 0;
+}
+
+static void tell_delivery(int result) {
+  char text[96] = "null";
+  if (result < 0) {
+    fail(result);
+    return;
+  }
+  if (result == 1)
+    snprintf(text, sizeof text, "[%u,%d,%d]", *(const uint32_t *)held.payload, held.type, held.deliveries);
+  say("taken", text);
+}
+
 static void tell_geometry(const uint32_t n[6]) {
   const memlane_geometry at = memlane_geometry_of(n[0], n[1], n[2], n[3], n[4], n[5]);
   char text[512];
@@ -219,11 +317,26 @@ static void obey(char **words, uint32_t count) {
   else if (strcmp(verb, "try") == 0) write_messages(n[0], n[1], n[2], n[3], NULL);
   else if (strcmp(verb, "read") == 0) read_messages(n[0], n[1], words[3]);
   else if (strcmp(verb, "geometry") == 0) tell_geometry(n);
+  else if (strncmp(verb, "work-", 5) == 0) attach_to_queue(verb, words[1]);
+  else if (strcmp(verb, "put") == 0) put(n[0], n[1], n[2], n[3], words[5]);
+  else if (strcmp(verb, "get") == 0) get(n[0], n[1], words[3]);
+  else if (strcmp(verb, "take") == 0) tell_delivery(take(words[1]));
+  else if (strcmp(verb, "ack") == 0 || strcmp(verb, "nack") == 0) {
+    if (*verb == 'a') result = memlane_work_acknowledge(&worker, &held);
+    else result = memlane_work_give_back(&worker, &held, n[0]);
+    if (result == 0) say("settled", "null");
+  } else if (strcmp(verb, "dead") == 0) {
+    result = memlane_work_take_dead(&worker, &held);
+    if (result == 1) {
+      tell_delivery(1);
+      memlane_work_acknowledge(&worker, &held);
+    } else if (result == 0) say("taken", "null");
+  }
   else if (strcmp(verb, "leave") == 0) {
     leave();
     say("left", "null");
   } else if (strcmp(verb, "end") == 0) {
-    result = memlane_end(&producer);
+    result = role == WORKER ? memlane_work_end(&worker) : memlane_end(&producer);
     if (result == 0) say("ended", "null");
   } else if (strcmp(verb, "wait") == 0) {
     if (role == PRODUCER) result = memlane_wait_for_room(&producer, n[1], strategy_of(words[1]), PATIENCE_MS);
@@ -236,7 +349,7 @@ static void obey(char **words, uint32_t count) {
     result = memlane_tidy(&consumer);
     snprintf(text, sizeof text, "%d", result);
     if (result >= 0) say("tidied", text);
-  } else if (strcmp(verb, "alive") == 0) say("alive", memlane_is_alive(&ring, n[0]) ? "true" : "false");
+  } else if (strcmp(verb, "alive") == 0) say("alive", memlane_is_alive(&ring.file, n[0]) ? "true" : "false");
   else say("error", "{\"code\":\"no such command\"}");
   if (result < 0) fail(result);
 }

@@ -56,14 +56,17 @@ export class CursorGate implements Gate {
 
   limit(published: Position): Position {
     const consumed = this.consumed(published);
-    const begin = this.#begin;
-    if (begin === undefined) return advance(consumed, this.#capacity);
-    // What is still unread in the segment before takes no room in this one.
-    if (distance(begin, consumed) > 0) return advance(begin, this.#capacity);
-    // Once and for all: 2^31 bytes further on, the difference of the two would say the opposite.
-    this.#begin = undefined;
-    this.#passed?.();
-    return advance(consumed, this.#capacity);
+    let from = consumed;
+    if (this.#begin !== undefined) {
+      // What is still unread in the segment before takes no room in this one.
+      if (distance(this.#begin, consumed) > 0) from = this.#begin;
+      else {
+        // Once and for all: 2^31 bytes further on, the difference of the two would say the opposite.
+        this.#begin = undefined;
+        this.#passed?.();
+      }
+    }
+    return advance(from, this.#capacity);
   }
 
   consumed(published: Position): Position {

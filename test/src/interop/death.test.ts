@@ -69,7 +69,7 @@ describeInC('a sleeper', () => {
       using scratch = scratchFolder();
       const path = scratch.file('ring');
       // The slots of the sleepers stand in the second word of the mask, for the first time.
-      using _ring = createRing(path, { topology: 'bus', producers: 40, consumers: 3, capacityBytes: CAPACITY });
+      using ring = createRing(path, { topology: 'bus', producers: 40, consumers: 3, capacityBytes: CAPACITY });
       await using crew = new Crew();
       const consumer = await crew.take(language, 'consume', path);
       const producer = await crew.take(other(language), 'produce', path);
@@ -79,6 +79,8 @@ describeInC('a sleeper', () => {
         await producer.tryWrite(1, n, 1, SHORT);
         expect(await read).toEqual(all({ 1: whole(1, n) }, false));
       }
+      // And not by itself, at the end of a slice of its sleep.
+      expect(ring.statistics().producers[0]?.wakes).toBeGreaterThanOrEqual(3);
       expect(await producer.tryWrite(1, 3, 2 * FULL, SHORT)).toBe(FULL);
       const woken = producer.ask(`wait ${sleeps[other(language)][0]} 100`);
       await untilParked(path, 0);

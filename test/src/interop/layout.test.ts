@@ -11,6 +11,11 @@ import {
   RING_SIGNATURE,
   ringGeometry,
   TopologyCode,
+  WORK_CELL,
+  WORK_HEADER,
+  WORK_MESSAGE,
+  WORK_SIGNATURE,
+  WORK_WORDS,
 } from '@memlane/ring/layout';
 import { createRing, openRing, type Topology } from 'memlane';
 import { scratchFolder } from '../support/scratch.ts';
@@ -21,7 +26,10 @@ import { Crew, dismiss } from './peers.ts';
 afterAll(dismiss);
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
-const structures: readonly Descriptor[] = [SUPERBLOCK, SLOT, RING_HEADER, NAMED_CURSOR, LANE, CURSOR, RECORD];
+const structures: readonly Descriptor[] = [
+  ...[SUPERBLOCK, SLOT, RING_HEADER, NAMED_CURSOR, LANE, CURSOR, RECORD],
+  ...[WORK_HEADER, WORK_WORDS, WORK_CELL, WORK_MESSAGE],
+];
 
 /** Asserts about the structures in C what a descriptor says. */
 function assertions({ name, bytes, fields }: Descriptor): string[] {
@@ -36,11 +44,14 @@ function assertions({ name, bytes, fields }: Descriptor): string[] {
   ];
 }
 
-function compileWith(lines: readonly string[]): void {
+function compileWith(
+  lines: readonly string[],
+  { header = 'memlane_work.h', defines = [] as readonly string[] } = {},
+): void {
   using scratch = scratchFolder();
   const path = scratch.file('layout.c');
-  writeFileSync(path, ['#define _GNU_SOURCE', '#include "memlane_ring.h"', ...lines, ''].join('\n'));
-  compile(['-fsyntax-only', '-Wno-empty-translation-unit', `-I${sources}`, path]);
+  writeFileSync(path, ['#define _GNU_SOURCE', ...defines, `#include "${header}"`, ...lines, ''].join('\n'));
+  compile(['-fsyntax-only', `-I${sources}`, path]);
 }
 
 describeInC('the structures in C', () => {
@@ -57,12 +68,13 @@ describeInC('the structures in C', () => {
     compileWith([
       `_Static_assert(MEMLANE_VERSION == ${LAYOUT_VERSION}, "the version");`,
       `_Static_assert(MEMLANE_RING_SIGNATURE == ${RING_SIGNATURE}u, "the signature");`,
+      `_Static_assert(MEMLANE_WORK_SIGNATURE == ${WORK_SIGNATURE}u, "the signature of a work queue");`,
       `_Static_assert(MEMLANE_READY == ${READY}, "the ready word");`,
     ]);
   });
 
   test('need nothing but the header: one that is included alone compiles', () => {
-    compileWith(['#define MEMLANE_RING_IMPLEMENTATION', '#include "memlane_ring.h"']);
+    compileWith([], { header: 'memlane_ring.h', defines: ['#define MEMLANE_RING_IMPLEMENTATION'] });
     expect(readFileSync(join(sources, 'memlane_ring.h'), 'utf8')).not.toMatch(/#include "/);
   });
 });

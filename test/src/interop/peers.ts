@@ -8,6 +8,9 @@ export type Language = 'C' | 'Node.js';
 export const LANGUAGES: readonly Language[] = ['C', 'Node.js'];
 export const other = (language: Language): Language => (language === 'C' ? 'Node.js' : 'C');
 
+/** What a peer can be; of a ring, or of a work queue. */
+export type Role = 'produce' | 'consume' | 'work-produce' | 'work-consume';
+
 /** How a wait is done; what runs in C knows no event loop, and parks its thread. */
 export type Strategy = 'spin' | 'park' | 'event';
 
@@ -106,7 +109,7 @@ export class Crew implements AsyncDisposable {
   }
 
   /** A peer with a place in a ring. */
-  async take(language: Language, role: 'produce' | 'consume', path: string, options = ''): Promise<Peer> {
+  async take(language: Language, role: Role, path: string, options = ''): Promise<Peer> {
     const peer = this.peer(language);
     await peer.ask(`${role} ${path}${options === '' ? '' : ` ${options}`}`);
     return peer;

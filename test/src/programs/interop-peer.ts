@@ -1,6 +1,19 @@
 // One end of a ring, in Node.js: does what it is told, as test/interop/peer.c, which has the list of commands. WAIT is spin,
 // park or event.
-import { attachRing, type Consumer, FULL, openRing, type Producer, type Ring, type RingDescriptor } from 'memlane';
+import {
+  attachRing,
+  type Consumer,
+  type Delivery,
+  FULL,
+  openRing,
+  openWorkQueue,
+  type Producer,
+  type Ring,
+  type RingDescriptor,
+  type WorkConsumer,
+  type WorkProducer,
+  type WorkQueue,
+} from 'memlane';
 import { byteOf, lengthOf } from '../interop/messages.ts';
 import { Commands, plainError, say as sayTo } from '../support/speech.ts';
 
@@ -12,7 +25,11 @@ let ring: Ring;
 let producer: Producer;
 let consumer: Consumer;
 let lost = 0;
-let role: 'nobody' | 'producer' | 'consumer' = 'nobody';
+let queue: WorkQueue;
+let putter: WorkProducer;
+let taker: WorkConsumer;
+let held: Delivery | null = null;
+let role: 'nobody' | 'producer' | 'consumer' | 'putter' | 'taker' = 'nobody';
 
 const say = (what: string, value: unknown = null): void => sayTo('answer', [what, value]);
 
@@ -20,7 +37,11 @@ type Strategy = 'spin' | 'park' | 'event';
 const timesOut = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
 
 /** An endpoint waits for what it was made with; so both kinds of waiting are of the strategy that allows either. */
-async function waitFor(end: Producer | Consumer, strategy: Strategy, length = 0): Promise<boolean> {
+async function waitFor(
+  end: Producer | Consumer | WorkProducer | WorkConsumer,
+  strategy: Strategy,
+  length = 0,
+): Promise<boolean> {
   if (strategy === 'event') {
     await (end as Producer).wait({ signal: timesOut(), length });
     return true;
@@ -90,7 +111,9 @@ async function read(count: number, longest: number, strategy: Strategy): Promise
 function leave(): void {
   if (role === 'producer') producer.close();
   if (role === 'consumer') consumer.close();
-  if (role !== 'nobody') ring.close();
+  if (role === 'putter' || role === 'taker')
+    queue.close(); // and with it the endpoint
+  else if (role !== 'nobody') ring.close();
   role = 'nobody';
 }
 
@@ -115,6 +138,61 @@ function attach(kind: string, path: string, words: readonly string[]): void {
   role = 'consumer';
 }
 
+function attachToQueue(kind: string, path: string): void {
+  leave();
+  queue = openWorkQueue(path);
+  if (kind === 'work-produce') putter = queue.producer();
+  else taker = queue.consumer();
+  role = kind === 'work-produce' ? 'putter' : 'taker';
+}
+
+async function put(id: number, first: number, count: number, longest: number, strategy: Strategy): Promise<number> {
+  for (let n = first; n < first + count; ) {
+    const length = lengthOf(id, n, longest);
+    const payload = Buffer.alloc(length);
+    payload.writeUInt32LE(id, 0);
+    payload.writeUInt32LE(n, 4);
+    for (let i = 8; i < length; i++) payload[i] = byteOf(id, n, i);
+    if (putter.tryWrite(payload, n)) n += 1;
+    else if (!(await waitFor(putter, strategy))) throw new Error('no room');
+  }
+  return count;
+}
+
+/** Takes a message, or finds the end. */
+async function take(strategy: Strategy): Promise<Delivery | null> {
+  for (;;) {
+    const delivery = taker.tryTake();
+    if (delivery !== null || taker.isEnded) return delivery;
+    if (!(await waitFor(taker, strategy))) throw new Error('no message');
+  }
+}
+
+/** Producer, number and deliveries of a message. */
+function told(delivery: Delivery | null): readonly number[] | null {
+  if (delivery === null) return null;
+  return [delivery.view.i32[delivery.offset >> 2], delivery.type, delivery.deliveries];
+}
+
+async function get(count: number, longest: number, strategy: Strategy): Promise<unknown> {
+  const messages: (readonly number[] | null)[] = [];
+  const faults: string[] = [];
+  let ended = false;
+  while (messages.length < count) {
+    const delivery = await take(strategy);
+    ended = delivery === null;
+    if (delivery === null) break;
+    const { view, offset, length, type: n } = delivery;
+    const id = view.i32[offset >> 2];
+    const isRight = view.i32[(offset >> 2) + 1] === n && length === lengthOf(id, n, longest);
+    if (!isRight) faults.push(`header of message ${n} of ${id}`);
+    for (let i = 8; i < length; i++) if (view.u8[offset + i] !== byteOf(id, n, i)) faults.push(`message ${n} of ${id}`);
+    messages.push(told(delivery));
+    delivery.ack();
+  }
+  return { messages, faults: faults.length, fault: faults[0] ?? '', ended, error: '' };
+}
+
 async function obey([verb, ...words]: readonly string[]): Promise<void> {
   const numbers = words.map(Number);
   switch (verb) {
@@ -136,8 +214,33 @@ async function obey([verb, ...words]: readonly string[]): Promise<void> {
     case 'resize':
       producer.resize(ring.capacityBytes * 2 ** numbers[0]);
       return say('resized');
+    case 'work-produce':
+    case 'work-consume':
+      attachToQueue(verb, words[0]);
+      return say('attached');
+    case 'put':
+      return say('written', await put(numbers[0], numbers[1], numbers[2], numbers[3], words[4] as Strategy));
+    case 'get':
+      return say('got', await get(numbers[0], numbers[1], words[2] as Strategy));
+    case 'take':
+      held = await take(words[0] as Strategy);
+      return say('taken', told(held));
+    case 'ack':
+      held?.ack();
+      return say('settled');
+    case 'nack':
+      held?.nack({ delayMs: numbers[0] });
+      return say('settled');
+    case 'dead': {
+      let letter: readonly number[] | null = null;
+      taker.pollDead((view, offset, _length, type) => {
+        letter = [view.i32[offset >> 2], type];
+      }, 1);
+      return say('taken', letter);
+    }
     case 'end':
-      producer.end();
+      if (role === 'putter') putter.end();
+      else producer.end();
       return say('ended');
     case 'leave':
       leave();

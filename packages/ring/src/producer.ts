@@ -34,6 +34,7 @@ export interface WriteOptions extends WaitOptions {
  */
 export class Producer extends LaneEndpoint {
   #view: RecordView;
+  #maxMessageBytes: number;
   readonly #ring: MappedRing;
   readonly #slot: number;
   readonly #lane: LaneWriter;
@@ -49,6 +50,7 @@ export class Producer extends LaneEndpoint {
     const makeGate = (health: LaneHealth): Gate => gateOf(ring, participant.slot, health);
     this.#lane = this.closingOnFailure(() => new LaneWriter(lane, makeGate, this.draft));
     this.#view = this.draft ?? lane.view;
+    this.#maxMessageBytes = this.#lane.maxLength;
     this.#ring = ring;
     this.#slot = participant.slot;
   }
@@ -60,7 +62,7 @@ export class Producer extends LaneEndpoint {
 
   /** Longest message, in bytes. */
   get maxMessageBytes(): number {
-    return this.#lane.maxLength;
+    return this.#maxMessageBytes;
   }
 
   /**
@@ -85,6 +87,7 @@ export class Producer extends LaneEndpoint {
     const { memory, announce } = lanes.prepareSegment(this.#slot, capacityBytes, this.#lane.extent);
     this.#lane.moveOn(memory, announce);
     this.#view = memory.view;
+    this.#maxMessageBytes = this.#lane.maxLength;
     this.wakePeers();
   }
 

@@ -23,12 +23,3 @@ export const COUNTER_SCENARIOS = [
 ] as const;
 
 export type CellScenarioName = (typeof LATEST_SCENARIOS)[number] | (typeof COUNTER_SCENARIOS)[number];
-
-const latest: ReadonlySet<string> = new Set(LATEST_SCENARIOS);
-const counters: ReadonlySet<string> = new Set(COUNTER_SCENARIOS);
-
-/** Module in which a scenario is. Each names the words of its own file, so that no two may be loaded. */
-export function moduleOf(scenario: string): './latest-scenarios.js' | './counter-scenarios.js' | './scenarios.js' {
-  if (latest.has(scenario)) return './latest-scenarios.js';
-  return counters.has(scenario) ? './counter-scenarios.js' : './scenarios.js';
-}

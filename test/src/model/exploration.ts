@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '../support/program.ts';
-import type { CellScenarioName } from './cell-names.ts';
 import type { Exploration, Reductions } from './explorer.ts';
-import type { ScenarioName } from './names.ts';
+import type { AnyScenarioName } from './scenario-names.ts';
 
 /** What a program says of its search; numbers that JSON does not know are text. */
 export type Result = Omit<Exploration, 'schedules'> & { readonly schedules: string };
@@ -12,7 +11,7 @@ const PATIENCE_MS = process.env.MEMLANE_MODEL_BOUND === undefined ? 300_000 : 24
 
 /** Explores a scenario in a process of its own, in which the module hooks are at work. */
 export async function exploration(
-  scenario: ScenarioName | CellScenarioName,
+  scenario: AnyScenarioName,
   reductions: Reductions = {},
   mutant?: string,
 ): Promise<Result> {
@@ -30,6 +29,8 @@ export async function exploration(
 }
 
 /** One line about a search. */
-export function summary(name: string, { schedules, states, levels, runs, seconds }: Result): string {
-  return `${name}: ${schedules} schedules, ${states} states, depth ${levels}, ${runs} runs, ${seconds.toFixed(1)} s\n`;
+export function summary(name: string, result: Result): string {
+  const { schedules, states, levels, runs, seconds, preemptions } = result;
+  const bound = preemptions === undefined ? '' : ` with at most ${preemptions} pre-emptions`;
+  return `${name}: ${schedules} schedules${bound}, ${states} states, depth ${levels}, ${runs} runs, ${seconds.toFixed(1)} s\n`;
 }

@@ -1,4 +1,4 @@
-import { History, isPlain, type Moment } from './history.ts';
+import { History, isPlain, isRacy, type Moment } from './history.ts';
 import { BURIED, DEATHS, kill, LOCKS_DROPPED } from './kernel.ts';
 import { CAPACITY, emptyStore, place, type Store } from './places.ts';
 import type { Access, Note, Step } from './run.ts';
@@ -9,7 +9,8 @@ import type { Access, Note, Step } from './run.ts';
  * steps that do not concern each other, one is enough; an actor's next step is made at once, without a look at what the
  * others might do before, when it is
  *
- * - plain: another actor whose step on that word came before it would race with it, and races are looked for; or
+ * - plain: another actor whose step on that word came before it would race with it, and races are looked for (unless the
+ *   word is one that somebody reads or writes racily); or
  * - on words that no other actor touches as long as this one lives. That is assumed of every word until a second actor
  *   touches it; then the search begins anew. (If some schedule had the second actor come first, then one in which it
  *   comes later is not longer, so it is met.)
@@ -44,6 +45,11 @@ export interface Scenario {
   readonly actors: readonly Actor[];
   /** How many of them may be killed in one schedule. */
   readonly kills: number;
+  /**
+   * How often, in one schedule, somebody goes on though the one before could have; somebody who sleeps, waits for a lock, has
+   * ended or died can not. Default: without a bound.
+   */
+  readonly preemptions?: number;
   readonly prepare: (store: Store) => void;
   /** Says what is wrong in a state that can be left; undefined when nothing. */
   readonly always?: (actors: readonly Seen[], store: Store) => string | undefined;
@@ -67,6 +73,8 @@ export interface Exploration {
   readonly levels: number;
   /** Different sequences of results that actors were given, and the executions that it took. */
   readonly histories: number;
+  /** The bound, if there is one: {@link Scenario.preemptions}. */
+  readonly preemptions: number | undefined;
   readonly runs: number;
   readonly seconds: number;
   readonly violation?: Violation;
@@ -116,17 +124,23 @@ export async function explore(
   { full = false, apart = false }: Reductions = {},
 ): Promise<Exploration> {
   const histories = scenario.actors.map(({ begin }, index) => new History(index, begin, !apart));
-  const contended = new Set<number>();
+  const known: KnownWords = { contended: new Set(), racy: new Set() };
   for (;;) {
     try {
-      return await new Explorer(scenario, histories, contended, full).search();
+      return await new Explorer(scenario, histories, known, full).search();
     } catch (error) {
       if (error !== MISTAKEN) throw error;
     }
   }
 }
 
-const WRITES: ReadonlySet<Access> = new Set(['store', 'update', 'plain store']);
+/** What earlier attempts have found out about the words: those that two touch who can meet, and those touched racily. */
+interface KnownWords {
+  readonly contended: Set<number>;
+  readonly racy: Set<number>;
+}
+
+const WRITES: ReadonlySet<Access> = new Set(['store', 'update', 'plain store', 'racy store']);
 /** That a dead actor's FIFOs are closed counts as another actor's step: its heir may be there already. */
 const BURIAL = 16;
 
@@ -157,30 +171,37 @@ class Explorer {
   readonly #ways: number[][] = [];
   /** States in which nobody can make a step; though somebody may still be killed. */
   readonly #ends = new Set<number>();
-  /** Actors that touch a word, as bits; and the words that two touch who can meet. */
+  /** Actors that touch a word, as bits. */
   readonly #touchedBy: Int32Array = new Int32Array(CAPACITY);
   readonly #contended: Set<number>;
+  readonly #racy: Set<number>;
   readonly #full: boolean;
   readonly #dead: readonly number[];
   readonly #deaths: number = place('deaths');
+  /** With a bound: who made the last step, and how often somebody was interrupted. */
+  readonly #turn: number;
+  readonly #interruptions: number;
   #next: State[] = [];
   #steps = 0;
   #violation: Violation | undefined;
 
-  constructor(scenario: Scenario, histories: readonly History[], contended: Set<number>, full: boolean) {
+  constructor(scenario: Scenario, histories: readonly History[], known: KnownWords, full: boolean) {
     this.#scenario = scenario;
     this.#histories = histories;
-    this.#contended = contended;
+    this.#contended = known.contended;
+    this.#racy = known.racy;
     this.#full = full;
     this.#dead = histories.map((_, actor) => place(`dead ${actor}`));
-    const { actors } = scenario;
+    const { actors, preemptions } = scenario;
+    this.#turn = preemptions === undefined ? -1 : place('turn');
+    this.#interruptions = preemptions === undefined ? -1 : place('interruptions');
     this.#predecessors = actors.map(({ after, afterEnd }) =>
       actors.findIndex(({ name }) => name === (after ?? afterEnd)),
     );
   }
 
   async search(): Promise<Exploration> {
-    const since = performance.now();
+    const since = process.hrtime.bigint(); // a bed may stop the other clocks
     await this.#begin();
     let levels = 0;
     for (; this.#next.length > 0 && this.#violation === undefined; levels++) {
@@ -202,7 +223,8 @@ class Explorer {
       levels: levels,
       histories: sum(({ moments }) => moments.length),
       runs: sum(({ runs }) => runs),
-      seconds: (performance.now() - since) / 1000,
+      preemptions: this.#scenario.preemptions,
+      seconds: Number(process.hrtime.bigint() - since) / 1e9,
       violation,
     };
   }
@@ -267,15 +289,39 @@ class Explorer {
       }
       const { step } = moments[actor] as Moment;
       if (step === undefined || !this.#hasBegun(state, actor)) continue;
+      const interruptions = this.#interruptionsAt(state, actor);
       for (let choice = 0; choice < step.choices; choice++) {
         const after = this.#make(state, actor, step, choice);
         if (after === undefined) continue;
-        this.#arrive(reached, [after.label], after);
         moved = true;
+        if (interruptions < 0) continue;
+        if (this.#turn >= 0) {
+          after.store[this.#turn] = actor + 1;
+          after.store[this.#interruptions] = interruptions;
+        }
+        this.#arrive(reached, [after.label], after);
       }
       this.#kill(reached, [], state, actor);
     }
     return moved;
+  }
+
+  /** How often somebody has been interrupted when this actor goes on now; negative when that is once too often. */
+  #interruptionsAt(state: World, actor: number): number {
+    const { preemptions } = this.#scenario;
+    if (preemptions === undefined) return 0;
+    const last = (state.store[this.#turn] as number) - 1;
+    const before = state.store[this.#interruptions] as number;
+    if (last < 0 || last === actor || !this.#canGoOn(state, last)) return before;
+    return before < preemptions ? before + 1 : -1;
+  }
+
+  #canGoOn(state: World, actor: number): boolean {
+    const { step } = state.moments[actor] as Moment;
+    if (step === undefined || !this.#hasBegun(state, actor)) return false;
+    for (let choice = 0; choice < step.choices; choice++)
+      if (step.apply(state.store.slice(), actor, choice) !== undefined) return true;
+    return false;
   }
 
   /** The world after a step of an actor; undefined when it cannot be made. */
@@ -286,6 +332,10 @@ class Explorer {
     const moment = moments[actor] as Moment;
     const reached = moment.next.get(result);
     if (reached === undefined) throw new UnknownMoment(actor, moment, result);
+    if (isRacy(step) && !this.#racy.has(step.place)) {
+      this.#racy.add(step.place);
+      if (!this.#full) throw MISTAKEN;
+    }
     this.#touch(actor, step.touches());
     const label = (): string => this.#line(actor, step.mute ? step.label : `${step.label} -> ${result}`);
     return { moments: replaced(moments, actor, reached), store: after, label };
@@ -375,7 +425,8 @@ class Explorer {
 
   #concernsNobody({ moments, store }: World, actor: number, step: Step): boolean {
     if (step.choices !== 1) return false;
-    if (!isPlain(step) && step.touches().some((word) => this.#contended.has(word))) return false;
+    const isOrdered = isPlain(step) && !this.#racy.has(step.place);
+    if (!isOrdered && step.touches().some((word) => this.#contended.has(word))) return false;
     // A death more is a death less for others.
     return (
       !this.#mayBeKilled(store, actor) ||
@@ -459,6 +510,7 @@ class Explorer {
         if (other === one || store[this.#dead[other] as number] !== 0 || !this.#hasBegun(world, other)) continue;
         for (const access of moment.step === undefined ? moment.segment : [...moment.segment, moment.step]) {
           if (access.place !== step.place || !(isPlain(access) || isPlain(step))) continue;
+          if (isRacy(access) || isRacy(step)) continue;
           if (!WRITES.has(access.access) && !WRITES.has(step.access)) continue;
           return `data race: ${actors[other]?.name} (${access.label}) and ${actors[one]?.name} (${step.label})`;
         }

@@ -14,10 +14,13 @@ import { call, run } from './run.ts';
 const FD_SHIFT = 4;
 const FIFO_SHIFT = 3;
 
-/** The next descriptor of the actor that runs. */
+/** The lowest descriptor that the actor that runs has not open. */
 export function newDescriptor(): number {
-  const { actor } = run();
-  return ((actor + 1) << FD_SHIFT) + run().descriptors++;
+  const under = run();
+  const lowest = 31 - Math.clz32(~under.descriptors & (under.descriptors + 1));
+  if (lowest >> FD_SHIFT !== 0) throw new Error(`Actor ${under.actor} has too many descriptors`);
+  under.descriptors |= 1 << lowest;
+  return ((under.actor + 1) << FD_SHIFT) + lowest;
 }
 
 /** The next FIFO of the actor that runs. */
@@ -45,6 +48,7 @@ function dropLocks(store: Store, fd: number): void {
 
 /** Closes a description: its locks are free. */
 export function closeDescriptor(fd: number): void {
+  run().descriptors &= ~(1 << (fd & ((1 << FD_SHIFT) - 1)));
   call(
     `close descriptor ${fd}`,
     () => placesOf('lock '),
@@ -95,8 +99,26 @@ export function kill(store: Store, actor: number): void {
 
 const EAGAIN = 11;
 
-/** Puts the model in the place of the system calls. Futex addresses are four times the index of a word. */
-export function replaceKernel(wordPlace: (index: number) => number, lockName: (byte: bigint) => string): void {
+/** What ends the slice of a sleep, which nothing else may need. */
+export interface News {
+  readonly touches: () => number[];
+  /** Only grows. */
+  count(store: Store): number;
+}
+
+/** That somebody was killed. */
+const killings: News = { touches: () => [place('deaths')], count: (store) => store[place('deaths')] as number };
+
+/**
+ * Puts the model in the place of the system calls. Futex addresses are four times the index of a word.
+ *
+ * @param news what ends the slice of a sleep. Default: that somebody was killed.
+ */
+export function replaceKernel(
+  wordPlace: (index: number) => number,
+  lockName: (byte: bigint) => string,
+  news: News = killings,
+): void {
   replaceSystemCall('fcntlLock', () => (fd, command, flock) => {
     const fields = new DataView(flock.buffer);
     const type = fields.getInt16(0, true);
@@ -143,14 +165,14 @@ export function replaceKernel(wordPlace: (index: number) => number, lockName: (b
     if (sleeps === 0) return -EAGAIN;
     // The slice of a sleep ends by itself only after a death that this actor has not looked around after: a wake-up that
     // a living peer owes must come from it, or nobody would notice that it is missing.
-    const [deaths, seen] = [place('deaths'), place(`seen ${actor}`)];
+    const seen = place(`seen ${actor}`);
     call(
       'sleep in the futex',
-      () => [asleep, seen, deaths],
+      () => [asleep, seen, ...news.touches()],
       (store) => {
         if (store[asleep] === 0) return 1;
-        if ((store[seen] as number) >= (store[deaths] as number)) return undefined;
-        store[seen] = store[deaths] as number;
+        if ((store[seen] as number) >= news.count(store)) return undefined;
+        store[seen] = news.count(store);
         store[asleep] = 0;
         return 2;
       },

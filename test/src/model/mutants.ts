@@ -1,5 +1,4 @@
-import type { CellScenarioName } from './cell-names.ts';
-import type { ScenarioName } from './names.ts';
+import type { AnyScenarioName } from './scenario-names.ts';
 
 /*
  * Faults planted in the compiled modules as they are loaded. Each text must fit exactly one place, so that a mutant whose
@@ -11,7 +10,7 @@ export interface Mutant {
   readonly module: string;
   readonly edits: readonly { readonly from: string; readonly to: string }[];
   /** The scenario that has to find it, and how its message begins. */
-  readonly scenario: ScenarioName | CellScenarioName;
+  readonly scenario: AnyScenarioName;
   readonly finding: RegExp;
 }
 

@@ -1,0 +1,2 @@
+import type { Scenario } from './explorer.ts';
+export const scenarios: Record<string, () => Scenario> = {};

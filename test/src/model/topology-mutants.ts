@@ -1,0 +1,2 @@
+import type { Mutant } from './mutants.ts';
+export const topologyMutants: readonly Mutant[] = [];

@@ -350,6 +350,14 @@ export class Peer {
     );
   }
 
+  /**
+   * Whether the slot's lock is held though nobody is there to be watched: the kernel closes the descriptors of a process that
+   * dies one by one, and may drop its lock after everything else. A system call where the file says that it has an owner.
+   */
+  isLeaving(): boolean {
+    return this.#table.isTaken(this.#slot) && this.isAlive();
+  }
+
   close(): void {
     this.#release();
   }

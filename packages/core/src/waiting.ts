@@ -19,6 +19,8 @@ const ADAPTIVE_POLL_MS = 0.1;
 const SPIN_SLICE_MS = 1;
 /** The longest that a blocked thread does not look at signals, termination, or the death of its peers. */
 const PARK_SLICE_MS = 100;
+/** How long after somebody was seen to be dying an event loop looks whether that is over. */
+const LEAVING_MS = 10;
 /** Looks between two readings of the clock. */
 const LOOKS = 64;
 
@@ -177,9 +179,11 @@ export class Waiter {
       if (this.#cancelled !== undefined) throw this.#cancelled;
       this.#beforeSleep();
       const { doorbell, spot, statistics } = this.#participant;
+      let soon: NodeJS.Timeout | undefined;
       const settle = (failure?: unknown): void => {
         if (this.#settle !== settle) return;
         this.#settle = undefined;
+        clearTimeout(soon);
         signal?.removeEventListener('abort', aborted);
         doorbell.ignore();
         spot.leave();
@@ -200,7 +204,10 @@ export class Waiter {
       signal?.addEventListener('abort', aborted);
       try {
         doorbell.listen(lookAgain, this.#keepAlive);
-        for (const peer of this.#peers) peer.watchDeath(lookAgain);
+        let isAnyLeaving = false;
+        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving()) isAnyLeaving = true;
+        // What it leaves last is its lock, and nothing tells when that is free.
+        if (isAnyLeaving) soon = setTimeout(lookAgain, LEAVING_MS);
         // The second look comes last: after the parked word is visible, and after each peer is either watched or known
         // to be gone with everything it stored.
         if (condition()) settle();

@@ -7,7 +7,7 @@ import { call, run, type Source } from './run.ts';
  * name is a word that holds the number of its FIFO; FIFOs are closed with their owner, names stay.
  *
  * Taken from fifo(7) and the kernel (fs/pipe.c): opening for writing without a reader fails; opening for reading
- * without a writer succeeds, and its end is not reported before a writer has come and gone.
+ * without a writer succeeds, and its end is not reported before a writer has come and gone, so the shipped code reads once.
  */
 
 const LIFE = '.life';
@@ -73,7 +73,7 @@ export class Doorbell {
     const bytes = bytesWord(this.#bell);
     run().sources.push({
       label: `bell ${path}`,
-      touches: bytes,
+      touches: () => [bytes],
       fire: (store) => {
         const rung = store[bytes] === 1;
         store[bytes] = 0;
@@ -143,12 +143,12 @@ export class BellRope {
     if (this.#life !== undefined) return true;
     const path = this.#path + LIFE;
     const fifo = openExisting(path);
-    if (fifo === 0) return false;
-    const open = openWord(Math.abs(fifo));
+    if (fifo <= 0) return false;
+    const open = openWord(fifo);
     this.#life = {
       label: `end of ${path}`,
-      touches: open,
-      fire: (store) => fifo > 0 && store[open] === 0,
+      touches: () => [open],
+      fire: (store) => store[open] === 0,
       listener: () => {
         this.#dropLife();
         this.#ownerGone?.();

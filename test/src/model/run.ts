@@ -105,7 +105,7 @@ export interface Source {
   /** Whether it can, in this state; takes what it wakes by. */
   fire(store: Store): boolean;
   readonly label: string;
-  readonly touches: number;
+  readonly touches: () => readonly number[];
   readonly listener: () => void;
 }
 
@@ -162,7 +162,7 @@ function awaitSource(under: Run): void {
     label: 'sleep in the event loop',
     mute: false,
     choices: sources.length,
-    touches: () => sources.map(({ touches }) => touches),
+    touches: () => sources.flatMap(({ touches }) => touches()),
     apply: (store, _actor, choice) => (sources[choice]?.fire(store) ? choice : undefined),
   }));
   sources[chosen]?.listener();

@@ -20,11 +20,16 @@ export interface Plan extends RingShape {
   readonly before?: number;
   /** Payload bytes of the messages, in turns. Default 8 and 12. */
   readonly lengths?: readonly number[];
+  /** The producer never sleeps: after so many claims that found no room it writes no more. */
+  readonly refusals?: number;
 }
 
 const lengthOf = ({ lengths = [8, 12] }: Plan, message: number): number => lengths[message % lengths.length] as number;
 const bytesOf = (plan: Plan, message: number): number => HEADER_BYTES + ((lengthOf(plan, message) + 7) & -8);
 const wordOf = (message: number, word: number): number => message * 16 + word + 1;
+
+/** MEMLANE_MODEL_BOUND: so many messages more in each stream. */
+export const extra: number = Number(process.env.MEMLANE_MODEL_BOUND ?? 0);
 
 /** Bytes of the first so many messages in the ring. */
 export function bytesUpTo(plan: Plan, messages: number): number {
@@ -54,15 +59,19 @@ export function claim(producer: Producer, message: number, length: number): bool
 export async function produce(bed: RingBed, plan: Plan, waiting: Waiting = 'thread'): Promise<void> {
   const producer = bed.open().producer({ wait: strategyOf[waiting] });
   const published = messagesUpTo(loadWord('lane.published'), plan);
-  const { before = 0 } = plan;
+  const { before = 0, refusals } = plan;
+  let refused = 0;
   if (published >= before) note('attached');
   for (let message = published + 1; message <= plan.messages; message++) {
     const length = lengthOf(plan, message);
-    checkpoint(producer, message);
+    checkpoint(producer, message, refused);
     while (!claim(producer, message, length)) {
-      if (waiting === 'thread') producer.waitSync(Number.POSITIVE_INFINITY, length);
+      if (refusals !== undefined) {
+        if (refused === refusals) return;
+        refused += 1;
+      } else if (waiting === 'thread') producer.waitSync(Number.POSITIVE_INFINITY, length);
       else await producer.wait({ length });
-      checkpoint(producer, message);
+      checkpoint(producer, message, refused);
     }
     producer.commit();
     if (message > before) note('committed', message);
@@ -87,6 +96,8 @@ export interface Reading extends Pick<ConsumerOptions, 'from' | 'name' | 'retain
   readonly waiting?: Waiting;
   /** Whether it reads by copying one message at a time. */
   readonly copying?: boolean;
+  /** It never sleeps, and ends after so many looks. */
+  readonly looks?: number;
   /** It leaves when it has read so many. */
   readonly leavesAfter?: number;
   /** Whose place it is to take, for the judge: what its cursor says is noted first. */
@@ -95,7 +106,7 @@ export interface Reading extends Pick<ConsumerOptions, 'from' | 'name' | 'retain
 
 /** Reads for as long as it lives, or until it has had the last message. */
 export async function consume(bed: RingBed, plan: Plan, reading: Reading = {}): Promise<void> {
-  const { waiting = 'thread', copying = false, leavesAfter = Number.POSITIVE_INFINITY, place, ...options } = reading;
+  const { waiting = 'thread', copying = false, leavesAfter = Number.POSITIVE_INFINITY, looks, place, ...options } = reading;
   if (place !== undefined) note('left at', loadWord(`${bed.cursor(0, place)}.consumed`));
   const [published, tail] = [loadWord('lane.published'), loadWord('lane.tail')];
   const onLoss = ({ records = 0, bytes }: Loss): void => {
@@ -117,10 +128,12 @@ export async function consume(bed: RingBed, plan: Plan, reading: Reading = {}): 
     },
   );
   const read = (): number => (copying ? readCopy(consumer, handler) : consumer.poll(handler));
-  while (last < plan.messages && count < leavesAfter) {
-    checkpoint(consumer, count, last);
+  let look = 0;
+  while (last < plan.messages && count < leavesAfter && look !== looks) {
+    checkpoint(consumer, count, last, look);
+    if (looks !== undefined) look += 1;
     try {
-      if (read() > 0) continue;
+      if (read() > 0 || looks !== undefined) continue;
       if (waiting === 'thread') consumer.waitSync();
       else await consumer.wait();
     } catch (error) {

@@ -8,7 +8,6 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: producer killed and succeeded, a late consumer',
   'broadcast: consumer killed and succeeded',
   'broadcast: a name, its consumer killed and succeeded',
-  'broadcast: a name that is not kept, its consumer killed and succeeded',
   'broadcast: a name kept for some bytes, its consumer killed and succeeded',
   'broadcast: a name, its consumer leaves',
   'broadcast: a name that was away for 2^31 bytes',
@@ -20,6 +19,7 @@ export const LOSSY_SCENARIOS = [
   'lossy: lapped, from now',
   'lossy: lapped, read by copy',
   'lossy: across 2^32',
+  'lossy: a consumer that sleeps',
   'lossy: a late consumer',
   'lossy: producer killed and succeeded',
 ] as const;

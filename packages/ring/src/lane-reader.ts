@@ -297,7 +297,8 @@ export class LaneReader {
     const published = load(this.#words, this.#base + PUBLISHED) as Position;
     if (this.#checksums && load(this.#words, this.#base + NOT_PUBLISHED) === 0)
       throw this.#health.lied('notPublished', 0);
-    const backlog = distance(published, this.#consumed);
+    // Where records may be overwritten, what has been read but not given back holds nobody up.
+    const backlog = distance(published, this.#standing === undefined ? this.#consumed : this.#position);
     if (
       backlog < 0 ||
       backlog > this.#capacity ||

@@ -21,16 +21,16 @@ const two: Partial<Plan> = { lengths: [8] };
 
 /** Every scenario by its name. */
 export const scenarios: Readonly<Record<(typeof LOSSY_SCENARIOS)[number], () => Scenario>> = {
-  'lossy: lapped, from the oldest': () => broadcast(plan(4), { readers: [{ prepared: true, looks: 3 }] }),
+  'lossy: lapped, from the oldest': () => broadcast(plan(3), { readers: [{ prepared: true, looks: 2 }] }),
   'lossy: lapped, from now': () =>
     broadcast(plan(4, two), { readers: [{ prepared: true, from: 'now', looks: 3 }] }),
   'lossy: lapped, read by copy': () =>
-    broadcast(plan(4), { readers: [{ prepared: true, copying: true, looks: 3 }] }),
+    broadcast(plan(3), { readers: [{ prepared: true, copying: true, looks: 2 }] }),
   'lossy: across 2^32': () =>
-    broadcast(plan(4, { startPosition: 2 ** 32 - 40 }), { readers: [{ prepared: true, looks: 3 }] }),
+    broadcast(plan(3, { startPosition: 2 ** 32 - 40 }), { readers: [{ prepared: true, looks: 2 }] }),
   'lossy: a consumer that sleeps': () => broadcast(plan(3, two), { readers: [{ prepared: true }] }),
   'lossy: a late consumer': () =>
     broadcast(plan(4, { before: 2, ...two }), { readers: [{ from: 'oldest', looks: 2 }] }),
   'lossy: producer killed and succeeded': () =>
-    broadcast(plan(4, { before: 2, ...two }), { readers: [{ prepared: true, looks: 2 }], producerMortal: true }),
+    broadcast(plan(3, { before: 2, ...two }), { readers: [{ prepared: true, looks: 2 }], producerMortal: true }),
 };

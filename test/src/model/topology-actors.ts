@@ -160,30 +160,29 @@ export function noted({ notes }: Seen, event: string): number[] {
   return notes.filter((each) => each.event === event).map(({ value }) => value);
 }
 
-/** What is wrong with what a consumer has read and lost, which must be one message after the other; and how far it has come. */
+/** What is wrong with what a consumer has read and lost, which must be one message after the other; and what comes next. */
 export function follow(seen: Seen, plan: Plan): { wrong?: string; next?: number } {
   const { name, notes } = seen;
-  let next: number | undefined;
+  const [earliest = 0] = noted(seen, 'not before');
+  const [latest = earliest] = noted(seen, 'not after');
+  // The first is not known exactly of somebody who comes while messages are written.
+  let [least, most] = [earliest + 1, latest + 1];
   let lostRecords = 0;
-  let lostFrom = 0;
   for (const { event, value } of notes) {
-    if (event === 'left at') next = messagesUpTo(value, plan) + 1;
+    if (event === 'left at') least = most = messagesUpTo(value, plan) + 1;
     if (event === 'lost') lostRecords = value;
     if (event === 'lost bytes') {
-      if (next === undefined) continue; // found out later how many these were
-      lostFrom = next;
-      // Of a name only the bytes are known.
-      next = lostRecords > 0 ? next + lostRecords : 1 + messagesUpTo((plan.startPosition ?? 0) + bytesUpTo(plan, next - 1) + value, plan);
-      const bytes = bytesUpTo(plan, next - 1) - bytesUpTo(plan, lostFrom - 1);
-      if (bytes !== value) return { wrong: `${name} lost ${value} bytes instead of ${bytes}, up to message ${next}` };
+      const [from, before] = [least, bytesUpTo(plan, least - 1)];
+      // Of a name that was not kept only the bytes are known.
+      const records = lostRecords > 0 ? lostRecords : messagesUpTo((plan.startPosition ?? 0) + before + value, plan) - from + 1;
+      least += records;
+      most += records;
+      const bytes = bytesUpTo(plan, least - 1) - before;
+      if (bytes !== value) return { wrong: `${name} lost ${value} bytes instead of ${bytes}, before message ${least}` };
     }
     if (event !== 'read') continue;
-    if (next === undefined) {
-      const [least = 0] = noted(seen, 'not before');
-      const [most = least] = noted(seen, 'not after');
-      if (value - 1 < least || value - 1 > most) return { wrong: `${name} began with message ${value}, not after ${least} to ${most}` };
-    } else if (value !== next) return { wrong: `${name} read message ${value} instead of ${next}` };
-    next = value + 1;
+    if (value < least || value > most) return { wrong: `${name} read message ${value} instead of ${least} to ${most}` };
+    least = most = value + 1;
   }
-  return { ...(next === undefined ? {} : { next }) };
+  return least === most ? { next: least } : {};
 }

@@ -171,7 +171,8 @@ export function follow(seen: Seen, plan: Plan): { wrong?: string; next?: number 
   for (const { event, value } of notes) {
     if (event === 'left at') least = most = messagesUpTo(value, plan) + 1;
     if (event === 'lost') lostRecords = value;
-    if (event === 'lost bytes') {
+    // Of a stream that was young when its reader left nobody knows how many these were.
+    if (event === 'lost bytes' && (lostRecords > 0 || noted(seen, 'left at').length > 0)) {
       const [from, before] = [least, bytesUpTo(plan, least - 1)];
       // Of a name that was not kept only the bytes are known.
       const records = lostRecords > 0 ? lostRecords : messagesUpTo((plan.startPosition ?? 0) + before + value, plan) - from + 1;

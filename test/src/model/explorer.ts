@@ -539,13 +539,13 @@ function replaced(moments: readonly Moment[], actor: number, moment: Moment): Mo
 const keyWords = new Int32Array(256);
 const keyBytes = Buffer.from(keyWords.buffer);
 
-/** Ways from the first state to the ends. @throws when one of them goes round in a circle. */
+/** Ways from the first state, or from those that a death leads to before anybody else has a choice, to the ends. @throws when one of them goes round in a circle. */
 function countPaths(ways: readonly (readonly number[])[], ends: ReadonlySet<number>): bigint {
   const arriving = new Int32Array(ways.length);
   for (const targets of ways) for (const target of targets) (arriving[target] as number)++;
   const paths = new Array<bigint>(ways.length).fill(0n);
-  paths[0] = 1n;
-  const ready = [0];
+  const ready = [...arriving.keys()].filter((state) => arriving[state] === 0);
+  for (const state of ready) paths[state] = 1n;
   let total = 0n;
   let visited = 0;
   for (let state = ready.pop(); state !== undefined; state = ready.pop()) {

@@ -149,7 +149,7 @@ export const scenarios: Readonly<Record<(typeof LANE_SCENARIOS)[number], () => S
     lanes({
       lanes: 2,
       writers: [
-        { messages: 1, prepared: true, mortal: true, ending: true },
+        { messages: 1, before: 1, prepared: true, mortal: true, leaving: true },
         { messages: 1, before: 1, prepared: true, ending: true },
       ],
     }),

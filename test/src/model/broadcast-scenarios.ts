@@ -25,8 +25,16 @@ const AWAY = 2 ** 31 + 64;
 /** Every scenario by its name. */
 export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], () => Scenario>> = {
   'broadcast: two consumers': () =>
-    broadcast(plan(3, { consumers: 2, refusals: 2 }), { readers: [{ prepared: true, looks: 3 }, { prepared: true, looks: 3 }] }),
-  'broadcast: consumer killed': () => broadcast(plan(3), { readers: [{ prepared: true, mortal: true }] }),
+    broadcast(plan(3, { consumers: 2, refusals: 2 }), {
+      readers: [
+        { prepared: true, looks: 3 },
+        { prepared: true, looks: 3 },
+      ],
+    }),
+  'broadcast: a consumer that sleeps': () =>
+    // Of two places one is empty: with one place nobody looks at the mask of sleepers.
+    broadcast(plan(2, { consumers: 2, ...one }), { readers: [{ prepared: true }] }),
+  'broadcast: consumer killed': () => broadcast(plan(2, one), { readers: [{ prepared: true, mortal: true }] }),
   'broadcast: consumer killed, event loops': () =>
     broadcast(plan(2, one), {
       readers: [{ prepared: true, mortal: true, waiting: 'event loop' }],
@@ -34,9 +42,13 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
     }),
   'broadcast: a late consumer, from the oldest': () =>
     broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'oldest' }] }),
-  'broadcast: a late consumer, from now': () => broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'now' }] }),
+  'broadcast: a late consumer, from now': () =>
+    broadcast(plan(4, { before: 2, ...two }), { readers: [{ from: 'now', looks: 2 }] }),
   'broadcast: producer killed and succeeded, a late consumer': () =>
-    broadcast(plan(3, { before: 2, refusals: 1, ...two }), { readers: [{ from: 'oldest', looks: 1 }], producerMortal: true }),
+    broadcast(plan(3, { before: 2, refusals: 1, ...two }), {
+      readers: [{ from: 'oldest', looks: 1 }],
+      producerMortal: true,
+    }),
   'broadcast: consumer killed and succeeded': () =>
     broadcast(plan(3, { refusals: 2, ...two }), {
       readers: [

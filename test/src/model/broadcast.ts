@@ -1,6 +1,15 @@
 import type { Actor, Scenario, Seen } from './explorer.ts';
 import { place, type Store } from './places.ts';
-import { consume, follow, messagesUpTo, noted, type Plan, produce, type Reading, type Waiting } from './topology-actors.ts';
+import {
+  consume,
+  follow,
+  messagesUpTo,
+  noted,
+  type Plan,
+  produce,
+  type Reading,
+  type Waiting,
+} from './topology-actors.ts';
 import { RingBed } from './topology-bed.ts';
 
 /*
@@ -24,13 +33,17 @@ interface Options {
 }
 
 /** One producer, or two of which the second comes when the first was killed, and consumers. */
-export function broadcast(plan: Plan, { readers, producerWaiting, producerMortal = false, prepare }: Options): Scenario {
+export function broadcast(
+  plan: Plan,
+  { readers, producerWaiting, producerMortal = false, prepare }: Options,
+): Scenario {
   const bed = new RingBed(plan);
   const nameOf = (reader: number): string => `consumer ${reader + 1}`;
   const producer = (): Promise<void> => produce(bed, plan, producerWaiting);
   const actors: Actor[] = readers.map(({ prepared = false, mortal = false, successorOf, ...reading }, index) => {
     const predecessor = successorOf === undefined ? undefined : (readers[successorOf] as Reader);
-    const comes = successorOf === undefined ? {} : { [predecessor?.mortal ? 'after' : 'afterEnd']: nameOf(successorOf) };
+    const comes =
+      successorOf === undefined ? {} : { [predecessor?.mortal ? 'after' : 'afterEnd']: nameOf(successorOf) };
     return { name: nameOf(index), begin: () => consume(bed, plan, reading), prepared, mortal, ...comes };
   });
   // Consumers that are there from the beginning come before the first message is written.
@@ -65,7 +78,11 @@ function judge(actors: readonly Seen[], store: Store, plan: Plan): string | unde
   for (const { name, state } of actors)
     if (name.startsWith('producer') && state === 'asleep') return `${name} waits for room that nobody needs`;
   const gaveUp = plan.refusals !== undefined;
-  if (!gaveUp && actors.every(({ name, state }) => !name.startsWith('producer') || state === 'ended') && published < plan.messages)
+  if (
+    !gaveUp &&
+    actors.every(({ name, state }) => !name.startsWith('producer') || state === 'ended') &&
+    published < plan.messages
+  )
     return `${published} of ${plan.messages} messages were published`;
   return undefined;
 }

@@ -14,7 +14,9 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/ring/dist/draft.js': new URL('./draft.js', import.meta.url).href,
 };
 
-const mutant = [...mutants, ...cellMutants, ...topologyMutants].find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
+const mutant = [...mutants, ...cellMutants, ...topologyMutants].find(
+  ({ name }) => name === process.env.MEMLANE_MODEL_MUTANT,
+);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 
 interface Resolved {

@@ -129,12 +129,14 @@ function judge(
     }
     const isOver = writers.every(({ state }) => state === 'dead' || state === 'ended');
     const saidSo = writers.some((writer) => writer.state === 'ended');
-    if (reader.state === 'asleep' && ending && isOver && saidSo) return `${reader.name} sleeps at the end of the stream`;
+    if (reader.state === 'asleep' && ending && isOver && saidSo)
+      return `${reader.name} sleeps at the end of the stream`;
   }
   for (let lane = 0; lane < count; lane++) {
-    const word = (name: string): number => store[place(`${bed.lane(lane)}.${name}`)] as number;
-    if (word('reserved') === 0 && word('published') !== word('tail') && word('tail') !== 0)
-      return `${bed.lane(lane)} is gone, and says that something is in it`;
+    const word = (name: string): number => store[place(name)] as number;
+    const [reserved, published] = [word(`${bed.lane(lane)}.reserved`), word(`${bed.lane(lane)}.published`)];
+    if (reserved === 0 && word(`${bed.cursor(lane, 0)}.consumed`) !== published)
+      return `${bed.lane(lane)} is gone, and not all of it was read`;
   }
   return undefined;
 }
@@ -142,7 +144,13 @@ function judge(
 /** Every scenario by its name. */
 export const scenarios: Readonly<Record<(typeof LANE_SCENARIOS)[number], () => Scenario>> = {
   'mpsc: two producers': () =>
-    lanes({ lanes: 2, writers: [{ messages: 1, prepared: true }, { messages: 1, prepared: true }] }),
+    lanes({
+      lanes: 2,
+      writers: [
+        { messages: 1, prepared: true },
+        { messages: 1, prepared: true },
+      ],
+    }),
   'mpsc: a producer comes': () =>
     lanes({ lanes: 2, writers: [{ messages: 1, before: 1, prepared: true }, { messages: 1 }] }),
   'mpsc: producer killed, streams that end': () =>

@@ -106,10 +106,18 @@ export interface Reading extends Pick<ConsumerOptions, 'from' | 'name' | 'retain
 
 /** Reads for as long as it lives, or until it has had the last message. */
 export async function consume(bed: RingBed, plan: Plan, reading: Reading = {}): Promise<void> {
-  const { waiting = 'thread', copying = false, leavesAfter = Number.POSITIVE_INFINITY, looks, place, ...options } = reading;
+  const {
+    waiting = 'thread',
+    copying = false,
+    leavesAfter = Number.POSITIVE_INFINITY,
+    looks,
+    place,
+    ...options
+  } = reading;
   if (place !== undefined) note('left at', loadWord(`${bed.cursor(0, place)}.consumed`));
   const [published, tail] = [loadWord('lane.published'), loadWord('lane.tail')];
   const onLoss = ({ records = 0, bytes }: Loss): void => {
+    if (options.name !== undefined && options.retain === undefined) throw new Error('lost what was to be kept');
     note('lost', records);
     note('lost bytes', bytes);
   };
@@ -118,7 +126,8 @@ export async function consume(bed: RingBed, plan: Plan, reading: Reading = {}): 
   const seen = [published, loadWord('lane.published'), tail, loadWord('lane.tail')] as const;
   note('attached');
   for (const [index, event] of (['now', 'now', 'oldest', 'oldest'] as const).entries())
-    if (options.from === event) note(index % 2 === 0 ? 'not before' : 'not after', messagesUpTo(seen[index] as number, plan));
+    if (options.from === event)
+      note(index % 2 === 0 ? 'not before' : 'not after', messagesUpTo(seen[index] as number, plan));
   let [count, last] = [0, 0];
   const handler = readerOf(
     (message) => lengthOf(plan, message),
@@ -175,7 +184,8 @@ export function follow(seen: Seen, plan: Plan): { wrong?: string; next?: number 
     if (event === 'lost bytes' && (lostRecords > 0 || noted(seen, 'left at').length > 0)) {
       const [from, before] = [least, bytesUpTo(plan, least - 1)];
       // Of a name that was not kept only the bytes are known.
-      const records = lostRecords > 0 ? lostRecords : messagesUpTo((plan.startPosition ?? 0) + before + value, plan) - from + 1;
+      const records =
+        lostRecords > 0 ? lostRecords : messagesUpTo((plan.startPosition ?? 0) + before + value, plan) - from + 1;
       least += records;
       most += records;
       const bytes = bytesUpTo(plan, least - 1) - before;

@@ -1,13 +1,6 @@
 import type { Topology } from '@memlane/ring';
 import { Ring } from '@memlane/ring';
-import {
-  CURSOR,
-  hasManyProducers,
-  LANE,
-  NAMED_CURSOR,
-  type RingGeometry,
-  ringGeometry,
-} from '@memlane/ring/layout';
+import { CURSOR, hasManyProducers, LANE, NAMED_CURSOR, type RingGeometry, ringGeometry } from '@memlane/ring/layout';
 import { layOut, nameWords, openModelFile } from './cell-bed.ts';
 import { withoutState } from './fingerprint.ts';
 import { LOCKS_DROPPED } from './kernel.ts';
@@ -41,11 +34,18 @@ export interface RingShape {
 }
 
 /** Those of the shipped modules that the package does not give away. */
-const internal = (module: string): Promise<never> => import(new URL(module, import.meta.resolve('@memlane/ring')).href) as never;
+const internal = (module: string): Promise<never> =>
+  import(new URL(module, import.meta.resolve('@memlane/ring')).href) as never;
 const { Lanes } = (await internal('./lanes.js')) as {
-  Lanes: new (region: object, facts: object, geometry: RingGeometry) => { words: Int32Array; baseOf(lane: number): number };
+  Lanes: new (
+    region: object,
+    facts: object,
+    geometry: RingGeometry,
+  ) => { words: Int32Array; baseOf(lane: number): number };
 };
-const { TailReader } = (await internal('./tail.js')) as { TailReader: { prototype: { endOf(...a: unknown[]): unknown } } };
+const { TailReader } = (await internal('./tail.js')) as {
+  TailReader: { prototype: { endOf(...a: unknown[]): unknown } };
+};
 
 /** Whether the code that runs reads what may be overwritten meanwhile, and finds out afterwards. */
 let walking = false;
@@ -127,7 +127,11 @@ export class RingBed {
     }
     if (geometry.namesOffset > 0)
       for (let place = 0; place < consumers; place++)
-        nameWords(geometry.namesOffset + place * NAMED_CURSOR.bytes, NAMED_CURSOR.fields, numbered('name', consumers, place));
+        nameWords(
+          geometry.namesOffset + place * NAMED_CURSOR.bytes,
+          NAMED_CURSOR.fields,
+          numbered('name', consumers, place),
+        );
   }
 
   /** How a lane, and a cursor of it, are called in a schedule. */

@@ -1,6 +1,7 @@
 /** The scenarios of rings with many ends, for whoever must not load the code that they run. */
 export const BROADCAST_SCENARIOS = [
   'broadcast: two consumers',
+  'broadcast: a consumer that sleeps',
   'broadcast: consumer killed',
   'broadcast: consumer killed, event loops',
   'broadcast: a late consumer, from the oldest',

@@ -205,7 +205,7 @@ export class Waiter {
       try {
         doorbell.listen(lookAgain, this.#keepAlive);
         let isAnyLeaving = false;
-        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving()) isAnyLeaving = true;
+        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving) isAnyLeaving = true;
         // What it leaves last is its lock, and nothing tells when that is free.
         if (isAnyLeaving) soon = setTimeout(lookAgain, LEAVING_MS);
         // The second look comes last: after the parked word is visible, and after each peer is either watched or known

@@ -50,7 +50,7 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       producerMortal: true,
     }),
   'broadcast: consumer killed and succeeded': () =>
-    broadcast(plan(3, { refusals: 2, ...two }), {
+    broadcast(plan(3, { refusals: 1, ...two }), {
       readers: [
         { prepared: true, mortal: true, looks: 1 },
         { from: 'oldest', successorOf: 0, looks: 1 },
@@ -64,7 +64,7 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       ],
     }),
   'broadcast: a name kept for some bytes, its consumer killed and succeeded': () =>
-    broadcast(plan(3, { name: NAME, keptBytes: 16, refusals: 2, ...two }), {
+    broadcast(plan(3, { name: NAME, keptBytes: 16, refusals: 1, ...two }), {
       readers: [
         { prepared: true, mortal: true, looks: 1, name: NAME, retain: 16 },
         { name: NAME, retain: 16, place: 0, successorOf: 0, looks: 2 },
@@ -78,8 +78,8 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       ],
     }),
   'broadcast: a name that was away for 2^31 bytes': () =>
-    broadcast(plan(3, { name: NAME, startPosition: AWAY, before: 1, ...two }), {
-      readers: [{ name: NAME, retain: 'nothing', from: 'oldest' }],
+    broadcast(plan(3, { name: NAME, refusals: 1, startPosition: AWAY, before: 1, ...two }), {
+      readers: [{ name: NAME, retain: 'nothing', from: 'oldest', looks: 1 }],
       prepare: (store) => {
         // Its owner left when the stream was young.
         store[place('name.nameBytes')] = NAME.length;
@@ -88,5 +88,5 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       },
     }),
   'broadcast: a slow consumer passed over': () =>
-    broadcast(plan(3, { maxLagBytes: 16 }), { readers: [{ prepared: true }] }),
+    broadcast(plan(3, { maxLagBytes: 16, ...two }), { readers: [{ prepared: true }] }),
 };

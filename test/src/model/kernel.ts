@@ -1,6 +1,6 @@
 import { constants, replaceSystemCall } from '@memlane/linux';
 import { nameOf, place, placesOf, type Store } from './places.ts';
-import { call, run } from './run.ts';
+import { call, run, type Source } from './run.ts';
 
 /*
  * As much of Linux as the code under test sees: open-file-description locks on single bytes, futexes, and death.
@@ -192,4 +192,34 @@ export function replaceKernel(
       },
     );
   });
+
+  replaceTimers(news);
+}
+
+/** A timer of an event loop goes off only when there is news, like the slice of a sleep. */
+function replaceTimers(news: News): void {
+  const stop = (timer: Source | undefined): void => {
+    const { sources } = run();
+    if (timer !== undefined && sources.includes(timer)) sources.splice(sources.indexOf(timer), 1);
+  };
+  const start = (listener: () => void): Source => {
+    const { actor, sources } = run();
+    const seen = place(`seen ${actor}`);
+    const timer: Source = {
+      label: 'timer',
+      touches: () => [seen, ...news.touches()],
+      fire: (store) => {
+        if ((store[seen] as number) >= news.count(store)) return false;
+        store[seen] = news.count(store);
+        return true;
+      },
+      listener: () => {
+        stop(timer);
+        listener();
+      },
+    };
+    sources.push(timer);
+    return timer;
+  };
+  Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
 }

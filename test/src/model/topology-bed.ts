@@ -7,7 +7,7 @@ import { LOCKS_DROPPED } from './kernel.ts';
 import * as memory from './memory.ts';
 import { loadPlain, loadRacy, storePlain, storeRacy, wordNames } from './memory.ts';
 import { enlarge, place, placesOf, type Store } from './places.ts';
-import { call, run, type Source } from './run.ts';
+import { call } from './run.ts';
 
 /*
  * A ring of any topology as the shipped code sees it, lanes and gates and named cursors included; with a capacity of a few
@@ -74,31 +74,6 @@ const losses = {
     return dead.filter((bits) => bits !== 0).length + dead.filter((bits) => (bits & LOCKS_DROPPED) !== 0).length;
   },
 };
-
-/** A timer of an event loop: goes off only when there is news, like the slice of a sleep. */
-globalThis.setTimeout = ((listener: () => void) => {
-  const { actor, sources } = run();
-  const seen = place(`seen ${actor}`);
-  const timer: Source = {
-    label: 'timer',
-    touches: () => [seen, ...losses.touches()],
-    fire: (store) => {
-      if ((store[seen] as number) >= losses.count(store)) return false;
-      store[seen] = losses.count(store);
-      return true;
-    },
-    listener: () => {
-      sources.splice(sources.indexOf(timer), 1);
-      listener();
-    },
-  };
-  sources.push(timer);
-  return timer;
-}) as never;
-globalThis.clearTimeout = ((timer: Source | undefined) => {
-  const { sources } = run();
-  if (timer !== undefined && sources.includes(timer)) sources.splice(sources.indexOf(timer), 1);
-}) as never;
 
 const numbered = (name: string, count: number, index: number): string => (count === 1 ? name : `${name} ${index + 1}`);
 

@@ -44,6 +44,8 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
     broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'oldest' }] }),
   'broadcast: a late consumer, from now': () =>
     broadcast(plan(4, { before: 2, ...two }), { readers: [{ from: 'now', looks: 2 }] }),
+  'broadcast: a late consumer, killed': () =>
+    broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'oldest', mortal: true, looks: 1 }] }),
   'broadcast: producer killed and succeeded, a late consumer': () =>
     broadcast(plan(3, { before: 2, refusals: 1, ...two }), {
       readers: [{ from: 'oldest', looks: 1 }],

@@ -29,8 +29,6 @@ export async function exploration(
 }
 
 /** One line about a search. */
-export function summary(name: string, result: Result): string {
-  const { schedules, states, levels, runs, seconds, preemptions } = result;
-  const bound = preemptions === undefined ? '' : ` with at most ${preemptions} pre-emptions`;
-  return `${name}: ${schedules} schedules${bound}, ${states} states, depth ${levels}, ${runs} runs, ${seconds.toFixed(1)} s\n`;
+export function summary(name: string, { schedules, states, levels, runs, seconds }: Result): string {
+  return `${name}: ${schedules} schedules, ${states} states, depth ${levels}, ${runs} runs, ${seconds.toFixed(1)} s\n`;
 }

@@ -45,11 +45,6 @@ export interface Scenario {
   readonly actors: readonly Actor[];
   /** How many of them may be killed in one schedule. */
   readonly kills: number;
-  /**
-   * How often, in one schedule, somebody goes on though the one before could have; somebody who sleeps, waits for a lock, has
-   * ended or died can not. Default: without a bound.
-   */
-  readonly preemptions?: number;
   readonly prepare: (store: Store) => void;
   /** Says what is wrong in a state that can be left; undefined when nothing. */
   readonly always?: (actors: readonly Seen[], store: Store) => string | undefined;
@@ -73,8 +68,6 @@ export interface Exploration {
   readonly levels: number;
   /** Different sequences of results that actors were given, and the executions that it took. */
   readonly histories: number;
-  /** The bound, if there is one: {@link Scenario.preemptions}. */
-  readonly preemptions: number | undefined;
   readonly runs: number;
   readonly seconds: number;
   readonly violation?: Violation;
@@ -181,9 +174,6 @@ class Explorer {
   readonly #full: boolean;
   readonly #dead: readonly number[];
   readonly #deaths: number = place('deaths');
-  /** With a bound: who made the last step, and how often somebody was interrupted. */
-  readonly #turn: number;
-  readonly #interruptions: number;
   #next: State[] = [];
   #steps = 0;
   #violation: Violation | undefined;
@@ -195,9 +185,7 @@ class Explorer {
     this.#racy = known.racy;
     this.#full = full;
     this.#dead = histories.map((_, actor) => place(`dead ${actor}`));
-    const { actors, preemptions } = scenario;
-    this.#turn = preemptions === undefined ? -1 : place('turn');
-    this.#interruptions = preemptions === undefined ? -1 : place('interruptions');
+    const { actors } = scenario;
     this.#predecessors = actors.map(({ after, afterEnd }) =>
       actors.findIndex(({ name }) => name === (after ?? afterEnd)),
     );
@@ -226,7 +214,6 @@ class Explorer {
       levels: levels,
       histories: sum(({ moments }) => moments.length),
       runs: sum(({ runs }) => runs),
-      preemptions: this.#scenario.preemptions,
       seconds: Number(process.hrtime.bigint() - since) / 1e9,
       violation,
     };
@@ -314,39 +301,15 @@ class Explorer {
       }
       const { step } = moments[actor] as Moment;
       if (step === undefined || !this.#hasBegun(state, actor)) continue;
-      const interruptions = this.#interruptionsAt(state, actor);
       for (let choice = 0; choice < step.choices; choice++) {
         const after = this.#make(state, actor, step, choice);
         if (after === undefined) continue;
-        moved = true;
-        if (interruptions < 0) continue;
-        if (this.#turn >= 0) {
-          after.store[this.#turn] = actor + 1;
-          after.store[this.#interruptions] = interruptions;
-        }
         this.#arrive(reached, [after.label], after);
+        moved = true;
       }
       this.#kill(reached, [], state, actor);
     }
     return moved;
-  }
-
-  /** How often somebody has been interrupted when this actor goes on now; negative when that is once too often. */
-  #interruptionsAt(state: World, actor: number): number {
-    const { preemptions } = this.#scenario;
-    if (preemptions === undefined) return 0;
-    const last = (state.store[this.#turn] as number) - 1;
-    const before = state.store[this.#interruptions] as number;
-    if (last < 0 || last === actor || !this.#canGoOn(state, last)) return before;
-    return before < preemptions ? before + 1 : -1;
-  }
-
-  #canGoOn(state: World, actor: number): boolean {
-    const { step } = state.moments[actor] as Moment;
-    if (step === undefined || !this.#hasBegun(state, actor)) return false;
-    for (let choice = 0; choice < step.choices; choice++)
-      if (step.apply(state.store.slice(), actor, choice) !== undefined) return true;
-    return false;
   }
 
   /** The world after a step of an actor; undefined when it cannot be made. */

@@ -33,7 +33,8 @@ interface Options {
   /** Looks of each consumer, which never sleeps. Default: it sleeps, and reads for as long as anything may come. */
   readonly looks?: number;
   readonly topology?: 'mpsc' | 'bus';
-  readonly consumers?: number;
+  /** Whether the consumer may be killed. */
+  readonly mortal?: boolean;
 }
 
 function write(bed: RingBed, index: number, { messages, before = 0, prepared, ending, leaving }: Writer): void {
@@ -75,8 +76,14 @@ function read(bed: RingBed, total: number, ending: boolean, looks: number | unde
   note('satisfied');
 }
 
-function lanes({ lanes: count, writers, looks, topology = 'mpsc', consumers = 1 }: Options): Scenario {
-  const shape: RingShape = { topology, producers: count, consumers, capacityBytes: 32 };
+function lanes({
+  lanes: count,
+  writers,
+  looks,
+  topology = 'mpsc',
+  mortal: isConsumerMortal = false,
+}: Options): Scenario {
+  const shape: RingShape = { topology, producers: count, consumers: 1, capacityBytes: 32 };
   const bed = new RingBed(shape);
   const total = writers.reduce((sum, { messages }) => sum + messages + extra, 0);
   const ending = writers.some((writer) => writer.ending);
@@ -87,15 +94,15 @@ function lanes({ lanes: count, writers, looks, topology = 'mpsc', consumers = 1 
     const begin = (): void => write(bed, index, { ...writer, messages: messages + extra });
     return { name: `producer ${index + 1}`, begin, prepared, mortal, ...comes };
   });
-  for (let consumer = 1; consumer <= consumers; consumer++)
-    actors.push({
-      name: consumers === 1 ? 'consumer' : `consumer ${consumer}`,
-      begin: () => read(bed, total, ending, looks, topology === 'bus'),
-      prepared: true,
-    });
+  actors.push({
+    name: 'consumer',
+    begin: () => read(bed, total, ending, looks, topology === 'bus'),
+    prepared: true,
+    mortal: isConsumerMortal,
+  });
   return {
     actors,
-    kills: writers.some(({ mortal }) => mortal) ? 1 : 0,
+    kills: actors.some(({ mortal }) => mortal) ? 1 : 0,
     prepare: (store) => bed.prepare(store),
     always: (_, store) => {
       if (store[place('trespasses')] !== 0) return 'somebody touches memory that is not reserved';
@@ -132,10 +139,15 @@ function judge(
     if (reader.state === 'asleep' && ending && isOver && saidSo)
       return `${reader.name} sleeps at the end of the stream`;
   }
+  const readers = actors.filter(({ name }) => name === 'consumer');
+  const stuck = writers.find(({ state }) => state === 'asleep');
+  if (bed.isBroadcast && stuck !== undefined && readers.every(({ state }) => state === 'dead'))
+    return `${stuck.name} waits for room that nobody needs`;
   for (let lane = 0; lane < count; lane++) {
     const word = (name: string): number => store[place(name)] as number;
     const [reserved, published] = [word(`${bed.lane(lane)}.reserved`), word(`${bed.lane(lane)}.published`)];
-    if (reserved === 0 && word(`${bed.cursor(lane, 0)}.consumed`) !== published)
+    const isCounted = actors.some(({ name, state }) => name === 'consumer' && state !== 'dead');
+    if (isCounted && reserved === 0 && word(`${bed.cursor(lane, 0)}.consumed`) !== published)
       return `${bed.lane(lane)} is gone, and not all of it was read`;
   }
   return undefined;
@@ -178,6 +190,17 @@ export const scenarios: Readonly<Record<(typeof LANE_SCENARIOS)[number], () => S
         { messages: 1, after: 0 },
       ],
       looks: 2,
+    }),
+  'bus: consumer killed, a producer comes': () =>
+    lanes({
+      lanes: 1,
+      topology: 'bus',
+      writers: [
+        { messages: 1, before: 1, prepared: true, leaving: true },
+        { messages: 3, after: 0 },
+      ],
+      looks: 1,
+      mortal: true,
     }),
   'bus: producers come and go': () =>
     lanes({

@@ -109,6 +109,11 @@ export class RingBed {
         );
   }
 
+  /** Whether every consumer reads everything. */
+  get isBroadcast(): boolean {
+    return this.#geometry.namesOffset > 0;
+  }
+
   /** How a lane, and a cursor of it, are called in a schedule. */
   lane(lane: number): string {
     return numbered('lane', this.#shape.producers, lane);

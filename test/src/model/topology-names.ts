@@ -6,6 +6,7 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: consumer killed, event loops',
   'broadcast: a late consumer, from the oldest',
   'broadcast: a late consumer, from now',
+  'broadcast: a late consumer, killed',
   'broadcast: producer killed and succeeded, a late consumer',
   'broadcast: consumer killed and succeeded',
   'broadcast: a name, its consumer killed and succeeded',
@@ -32,6 +33,7 @@ export const LANE_SCENARIOS = [
   'mpsc: producers come and go',
   'mpsc: producer killed and succeeded',
   'bus: producers come and go',
+  'bus: consumer killed, a producer comes',
 ] as const;
 
 export type TopologyScenarioName =

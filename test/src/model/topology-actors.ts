@@ -32,7 +32,7 @@ const wordOf = (message: number, word: number): number => message * 16 + word + 
 export const extra: number = Number(process.env.MEMLANE_MODEL_BOUND ?? 0);
 
 /** Bytes of the first so many messages in the ring. */
-export function bytesUpTo(plan: Plan, messages: number): number {
+function bytesUpTo(plan: Plan, messages: number): number {
   let bytes = 0;
   for (let message = 1; message <= messages; message++) bytes += bytesOf(plan, message);
   return bytes;

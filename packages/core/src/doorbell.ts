@@ -151,6 +151,11 @@ export class BellRope {
     if (this.#life !== undefined) return true;
     const life = openExisting(this.#path + LIFE, fs.O_RDONLY, this.#owner, openForHandle, systemCalls.close);
     if (life === undefined) return false;
+    // Nobody writes there any more: opened too late, it would never report its end.
+    if (systemCalls.read(life, scratch, 1) === 0) {
+      systemCalls.close(life);
+      return false;
+    }
     this.#life = listenTo(life, () => {}).once('end', () => this.#ownerGone?.());
     return true;
   }

@@ -311,6 +311,8 @@ export class Peer {
   readonly #push: BellPush;
   #rope: BellRope | undefined;
   #ropeGeneration = -1;
+  /** Whether the file said that the slot has an owner, when its bell was last wanted. */
+  #isTaken = false;
 
   constructor(table: SlotTable, slot: number) {
     this.#table = table;
@@ -339,7 +341,8 @@ export class Peer {
   /**
    * Calls `listener` from the event loop when the peer's owner is gone.
    *
-   * @returns false when nobody is there to be watched: then everything that the last owner stored is visible already.
+   * @returns false when nobody is there to be watched: then everything that the last owner stored is visible already. Whether
+   *   its lock is free is another question: {@link isLeaving}.
    */
   watchDeath(listener: () => void): boolean {
     return (
@@ -351,11 +354,12 @@ export class Peer {
   }
 
   /**
-   * Whether the owner of a slot that could not be watched still has its lock. A process that dies gives back its bell and its
-   * lock one after the other, in an order that it does not choose: in between nobody is there to be watched, but is alive.
+   * After {@link watchDeath} found nobody: whether the lock of the slot is held all the same. The kernel closes the descriptors
+   * of a process that dies one by one, and may drop its lock after everything else; nothing tells when that is done. A system
+   * call where the file says that the slot has an owner.
    */
-  isLeaving(): boolean {
-    return this.#table.isTaken(this.#slot) && this.isAlive();
+  get isLeaving(): boolean {
+    return this.#isTaken && this.isAlive();
   }
 
   close(): void {
@@ -374,7 +378,8 @@ export class Peer {
   /** The peer's bell, opened anew when the slot has changed hands. */
   #grasp(): BellRope | undefined {
     // Nobody to be watched or rung; and no attempt to open a bell for each of many empty places.
-    if (this.#rope === undefined && !this.#table.isTaken(this.#slot)) return undefined;
+    this.#isTaken = this.#rope !== undefined || this.#table.isTaken(this.#slot);
+    if (!this.#isTaken) return undefined;
     const generation = load(this.#table.words, this.#base + GENERATION);
     if (generation !== this.#ropeGeneration) this.#release();
     this.#rope ??= BellRope.grasp(this.#table.bellPath(this.#slot, generation), this.#table.owner);

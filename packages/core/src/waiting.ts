@@ -19,8 +19,8 @@ const ADAPTIVE_POLL_MS = 0.1;
 const SPIN_SLICE_MS = 1;
 /** The longest that a blocked thread does not look at signals, termination, or the death of its peers. */
 const PARK_SLICE_MS = 100;
-/** Half of the first sleep while a peer is about to be gone. */
-const FIRST_LEAVING_MS = 0.5;
+/** How long after somebody was seen to be dying an event loop looks whether that is over. */
+const LEAVING_MS = 10;
 /** Looks between two readings of the clock. */
 const LOOKS = 64;
 
@@ -36,8 +36,6 @@ export class Waiter {
   /** Ends the wait in the event loop that is under way: looks again, or fails. */
   #settle: ((failure?: unknown) => void) | undefined;
   #waiting = false;
-  /** How long to sleep, at the most, while a peer is about to be gone. */
-  #leavingMs = FIRST_LEAVING_MS;
 
   /** @param beforeSleep called before each sleep in the event loop, which fails with what it throws. */
   constructor(
@@ -181,11 +179,11 @@ export class Waiter {
       if (this.#cancelled !== undefined) throw this.#cancelled;
       this.#beforeSleep();
       const { doorbell, spot, statistics } = this.#participant;
-      let later: NodeJS.Timeout | undefined;
+      let soon: NodeJS.Timeout | undefined;
       const settle = (failure?: unknown): void => {
         if (this.#settle !== settle) return;
         this.#settle = undefined;
-        clearTimeout(later);
+        clearTimeout(soon);
         signal?.removeEventListener('abort', aborted);
         doorbell.ignore();
         spot.leave();
@@ -206,10 +204,10 @@ export class Waiter {
       signal?.addEventListener('abort', aborted);
       try {
         doorbell.listen(lookAgain, this.#keepAlive);
-        let someoneLeaves = false;
-        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving()) someoneLeaves = true;
-        this.#leavingMs = someoneLeaves ? Math.min(2 * this.#leavingMs, PARK_SLICE_MS) : FIRST_LEAVING_MS;
-        if (someoneLeaves) later = setTimeout(lookAgain, this.#leavingMs).unref();
+        let isAnyLeaving = false;
+        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving) isAnyLeaving = true;
+        // What it leaves last is its lock, and nothing tells when that is free.
+        if (isAnyLeaving) soon = setTimeout(lookAgain, LEAVING_MS);
         // The second look comes last: after the parked word is visible, and after each peer is either watched or known
         // to be gone with everything it stored.
         if (condition()) settle();

@@ -152,9 +152,10 @@ export class CursorsGate implements Gate {
       if ((load(this.#words, at + STATE) & CURSOR_STATE_MASK) !== CursorState.present) continue;
       const consumed = load(this.#words, at + CONSUMED) as Position;
       const backlog = distance(published, consumed);
-      // Further back than there is room: a joiner that has been overtaken, and is about to find out.
-      if (backlog > this.#capacity) continue;
-      if (backlog < 0 || consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', consumed);
+      // Further back than there is room, perhaps by 2^31 and more, which looks as if it were ahead: a joiner that has been
+      // overtaken, and is about to find out. Not an error: it may have been stopped, or be of a name that was long away.
+      if (backlog < 0 || backlog > this.#capacity) continue;
+      if (consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', consumed);
       if (distance(slowest, consumed) > 0) slowest = consumed;
     }
     this.slowest = slowest;

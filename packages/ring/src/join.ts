@@ -51,7 +51,7 @@ function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Join
     store(words, cursor + CONSUMED, start.position);
     store(words, cursor + STATE, state);
     if (tail.isPassed(start.position)) continue;
-    const missed = from === 'cursor' ? { records: undefined, bytes: distance(start.position, left) } : undefined;
+    const missed = from === 'cursor' ? { records: undefined, bytes: distance(start.position, left) >>> 0 } : undefined;
     return { start, state, missed };
   }
 }

@@ -1,9 +1,9 @@
 import type { SlotRow } from '@memlane/core';
 import { checkType } from '@memlane/linux';
+import { createDraft } from './draft.ts';
 import { checkWaitingOptions, Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { lossOf, type Place, Recovery, recovers } from './recovery.ts';
-import { createDraft } from './ring-file.ts';
 
 /** How an endpoint of a ring behaves. */
 export interface EndpointOptions extends WaitingOptions {

@@ -384,7 +384,7 @@ export class LaneReader {
     if (resumed === undefined) return false;
     this.#standing?.onLoss({
       records: (resumed.records - this.#records) | 0,
-      bytes: distance(resumed.position, this.#position),
+      bytes: distance(resumed.position, this.#position) >>> 0,
     });
     this.#position = resumed.position;
     this.#recordsBefore = (this.#recordsBefore + resumed.records - this.#records) | 0; // what is lost is not read

@@ -21,7 +21,7 @@ import {
 } from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
 import { cursorBase, type LaneMemory, type RecordView } from './lane-memory.ts';
-import { Lanes, type RingFacts, recordView } from './lanes.ts';
+import { Lanes, type RingFacts } from './lanes.ts';
 import type { Position } from './position.ts';
 import { ALIGNMENT } from './record-descriptor.ts';
 import {
@@ -354,16 +354,6 @@ function mapped(region: Region, { facts, geometry, fileId, streamId, epoch }: Fi
     sleepersOffset: sleepersOffset || undefined,
   };
   return { region, table: new SlotTable(file, slots), lanes, streamId, epoch };
-}
-
-/** Private memory of the shape of a ring's data, mirrored like it. */
-export function createDraft(capacityBytes: number): { region: Region; view: RecordView } {
-  const file = SharedFile.createAnonymous('memlane.draft', capacityBytes);
-  return closingOnFailure(file, () => {
-    file.seal();
-    const region = Region.map(file, { mirror: capacityBytes });
-    return { region, view: recordView(region.buffer, 0, capacityBytes) };
-  });
 }
 
 /** @throws ERR_MEMLANE_CORRUPT when the positions of a lane cannot be. */

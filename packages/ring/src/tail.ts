@@ -145,7 +145,9 @@ export class TailReader extends Tail {
   isPassed(position: Position): boolean {
     fence();
     // pairs with: store in TailWriter.#publish, (B). without it: as there.
-    return distance(position, load(this.words, this.base + TAIL) as Position) < 0;
+    const ahead = distance(position, load(this.words, this.base + TAIL) as Position);
+    // What is there is never further from the tail than the capacity. Whoever was stopped, or away, for 2^31 bytes is.
+    return ahead < 0 || ahead > this.capacity;
   }
 
   /** The oldest record that is still there. */

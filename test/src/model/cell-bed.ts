@@ -1,14 +1,14 @@
 import { memory as coreMemory, SLOT, SlotTable } from '@memlane/core';
 import { fingerprint } from './fingerprint.ts';
-import { closeDescriptor, newDescriptor, replaceKernel } from './kernel.ts';
+import { closeDescriptor, type News, newDescriptor, replaceKernel } from './kernel.ts';
 import * as memory from './memory.ts';
 import { wordNames } from './memory.ts';
 import { place } from './places.ts';
 import { run } from './run.ts';
 
 /*
- * What the beds of the latest value and of counters have in common: a file that is none, with slots, over words that the
- * explorer keeps.
+ * What the beds of rings, of the latest value and of counters have in common: a file that is none, with slots, over words
+ * that the explorer keeps.
  */
 
 if (coreMemory.load !== memory.load) throw new Error('Start this program with the module hooks of ./register.ts');
@@ -25,12 +25,13 @@ export function nameWords(base: number, fields: Fields, of: string): void {
 
 const LOCK_BASE = 1n << 62n;
 
-/** Names the slots of the file, and puts the model of the kernel in the place of the system calls. */
-export function layOut(slotsOffset: number, slots: readonly string[]): void {
+/** Names the slots of the file, and puts the model of the kernel in the place of the system calls; see there for `news`. */
+export function layOut(slotsOffset: number, slots: readonly string[], news?: News): void {
   for (const [index, name] of slots.entries()) nameWords(slotsOffset + index * SLOT.bytes, SLOT.fields, name);
   replaceKernel(
     (index) => place(wordNames[index] as string),
     (byte) => (byte === LOCK_BASE ? 'of attaching' : `of the ${slots[Number(byte - LOCK_BASE - 1024n)]}`),
+    news,
   );
 }
 
@@ -41,6 +42,8 @@ class ModelTable extends SlotTable {
   }
 }
 
+const PATH = '/file';
+
 /** What stands for a file that is mapped. */
 interface ModelFile {
   readonly region: object;
@@ -48,21 +51,42 @@ interface ModelFile {
   readonly words: Int32Array;
 }
 
+interface Extras {
+  readonly sleepersOffset?: number | undefined;
+  /** What else the file can do. */
+  readonly file?: object;
+}
+
 /** A region and its slots, opened by the actor that runs. */
-export function openModelFile(slotsOffset: number, slotCount: number, bytes: number): ModelFile {
+export function openModelFile(
+  slotsOffset: number,
+  slotCount: number,
+  bytes: number,
+  { sleepersOffset, file: more }: Extras = {},
+): ModelFile {
   // Statistics and what else nobody else looks at is kept here.
   const words = new Int32Array(bytes >> 2);
   const file = {
     fd: newDescriptor(),
-    path: '/cells',
+    path: PATH,
     anonymous: false,
     reopen: () => {
       const fd = newDescriptor();
-      return { fd, path: '/cells', expectLinked: () => {}, close: () => closeDescriptor(fd) };
+      return { fd, path: PATH, expectLinked: () => {}, close: () => closeDescriptor(fd) };
     },
+    ...more,
   };
-  const table = new ModelTable(file as never, { words, address: 0, slotsOffset, slotCount, fileId: 'id' });
-  const region = { access: 'readwrite', closed: false, path: '/cells', file, close: () => {}, verify: () => {} };
+  const places = { words, address: 0, slotsOffset, slotCount, fileId: 'id', sleepersOffset };
+  const table = new ModelTable(file as never, places);
+  const region = {
+    access: 'readwrite',
+    closed: false,
+    path: PATH,
+    file,
+    buffer: words.buffer,
+    close: () => {},
+    verify: () => {},
+  };
   return { region, table, words };
 }
 

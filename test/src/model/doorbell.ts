@@ -7,7 +7,9 @@ import { call, run, type Source } from './run.ts';
  * name is a word that holds the number of its FIFO; FIFOs are closed with their owner, names stay.
  *
  * Taken from fifo(7) and the kernel (fs/pipe.c): opening for writing without a reader fails; opening for reading
- * without a writer succeeds, and its end is not reported before a writer has come and gone.
+ * without a writer succeeds, and its end is not reported before a writer has come and gone, so the shipped code reads once.
+ *
+ * No field is private in name, for ./fingerprint.ts to see which FIFO somebody has in hand.
  */
 
 const LIFE = '.life';
@@ -61,40 +63,40 @@ export function removeBell(bell: string): void {
 export function sweepBells(): void {}
 
 export class Doorbell {
-  readonly #path: string;
-  readonly #life: number;
-  readonly #bell: number;
-  #listener: (() => void) | undefined;
+  readonly path: string;
+  readonly life: number;
+  readonly bell: number;
+  listener: (() => void) | undefined;
 
   constructor(path: string, _owner: number) {
-    this.#path = path;
-    this.#life = makeFifo(path + LIFE);
-    this.#bell = makeFifo(path);
-    const bytes = bytesWord(this.#bell);
+    this.path = path;
+    this.life = makeFifo(path + LIFE);
+    this.bell = makeFifo(path);
+    const bytes = bytesWord(this.bell);
     run().sources.push({
       label: `bell ${path}`,
-      touches: bytes,
+      touches: () => [bytes],
       fire: (store) => {
         const rung = store[bytes] === 1;
         store[bytes] = 0;
         return rung;
       },
-      listener: () => this.#listener?.(),
+      listener: () => this.listener?.(),
     });
   }
 
   listen(listener: () => void, _keepAlive: boolean): void {
-    this.#listener = listener;
+    this.listener = listener;
   }
 
   ignore(): void {
-    this.#listener = undefined;
+    this.listener = undefined;
   }
 
   close(): void {
-    this.#listener = undefined;
-    removeBell(this.#path);
-    for (const fifo of [this.#bell, this.#life]) {
+    this.listener = undefined;
+    removeBell(this.path);
+    for (const fifo of [this.bell, this.life]) {
       const open = openWord(fifo);
       call(
         `close FIFO ${fifo}`,
@@ -110,14 +112,14 @@ export class Doorbell {
 }
 
 export class BellRope {
-  readonly #path: string;
-  readonly #bell: number;
-  #life: Source | undefined;
-  #ownerGone: (() => void) | undefined;
+  readonly path: string;
+  readonly bell: number;
+  life: Source | undefined;
+  ownerGone: (() => void) | undefined;
 
   private constructor(path: string, bell: number) {
-    this.#path = path;
-    this.#bell = bell;
+    this.path = path;
+    this.bell = bell;
   }
 
   static grasp(path: string, _owner: number): BellRope | undefined {
@@ -126,9 +128,9 @@ export class BellRope {
   }
 
   pull(): void {
-    const [open, bytes] = [openWord(this.#bell), bytesWord(this.#bell)];
+    const [open, bytes] = [openWord(this.bell), bytesWord(this.bell)];
     call(
-      `write to FIFO ${this.#bell}`,
+      `write to FIFO ${this.bell}`,
       () => [open, bytes],
       (store) => {
         store[bytes] = store[open] as number;
@@ -139,32 +141,32 @@ export class BellRope {
   }
 
   watchOwner(listener: () => void): boolean {
-    this.#ownerGone = listener;
-    if (this.#life !== undefined) return true;
-    const path = this.#path + LIFE;
+    this.ownerGone = listener;
+    if (this.life !== undefined) return true;
+    const path = this.path + LIFE;
     const fifo = openExisting(path);
-    if (fifo === 0) return false;
-    const open = openWord(Math.abs(fifo));
-    this.#life = {
+    if (fifo <= 0) return false;
+    const open = openWord(fifo);
+    this.life = {
       label: `end of ${path}`,
-      touches: open,
-      fire: (store) => fifo > 0 && store[open] === 0,
+      touches: () => [open],
+      fire: (store) => store[open] === 0,
       listener: () => {
-        this.#dropLife();
-        this.#ownerGone?.();
+        this.dropLife();
+        this.ownerGone?.();
       },
     };
-    run().sources.push(this.#life);
+    run().sources.push(this.life);
     return true;
   }
 
   close(): void {
-    this.#ownerGone = undefined;
-    this.#dropLife();
+    this.ownerGone = undefined;
+    this.dropLife();
   }
 
-  #dropLife(): void {
+  dropLife(): void {
     const { sources } = run();
-    if (this.#life !== undefined && sources.includes(this.#life)) sources.splice(sources.indexOf(this.#life), 1);
+    if (this.life !== undefined && sources.includes(this.life)) sources.splice(sources.indexOf(this.life), 1);
   }
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '../support/program.ts';
-import type { AnyScenarioName } from './catalog.ts';
 import type { Exploration, Reductions } from './explorer.ts';
+import type { AnyScenarioName } from './scenario-names.ts';
 
 /** What a program says of its search; numbers that JSON does not know are text. */
 export type Result = Omit<Exploration, 'schedules'> & { readonly schedules: string };

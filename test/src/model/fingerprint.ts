@@ -3,7 +3,7 @@
  * compiled classes into ordinary ones, so that all of it can be walked through; what is added to a class is covered
  * without a word here. Left out is what never decides anything: numbers for statistics, and the memory itself.
  */
-const UNIMPORTANT: ReadonlySet<string> = new Set(['highWaterBytes', 'statistics']);
+const UNIMPORTANT: ReadonlySet<string> = new Set(['highWaterBytes', 'statistics', 'private_consumer_tidiedMs']);
 const opaque = new WeakSet<object>();
 
 /** An object that stands for shared memory and has no state of its own. */

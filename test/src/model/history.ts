@@ -85,7 +85,7 @@ export class History {
     let first: Moment | undefined;
     const arrive = (step: Step | undefined, notes: readonly Note[], state?: string, failure?: unknown): boolean => {
       const before = last?.step;
-      const segment = before !== undefined && isPlain(before) ? [...(last as Moment).segment, before] : [];
+      const segment = before === undefined ? [] : segmentAfter(last as Moment, before);
       const accesses = segment.map(({ access, place }) => access + place);
       const key = state === undefined || !this.#joining ? undefined : `${textOf(notes)} ${accesses} ${state}`;
       const known = key === undefined ? undefined : this.#checkpoints.get(key);
@@ -130,6 +130,16 @@ export class History {
 
 export function isPlain({ access }: Step): boolean {
   return access === 'plain load' || access === 'plain store';
+}
+
+/** Whether a step orders nothing, and is known not to be ordered with those of others. */
+export function isRacy({ access }: Step): boolean {
+  return access === 'racy load' || access === 'racy store';
+}
+
+function segmentAfter({ segment }: Moment, step: Step): readonly Step[] {
+  if (isRacy(step)) return segment;
+  return isPlain(step) ? [...segment, step] : [];
 }
 
 function textOf(notes: readonly Note[]): string {

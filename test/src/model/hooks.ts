@@ -1,19 +1,23 @@
 import { cellMutants } from './cell-mutants.ts';
-import { mutants as laneMutants, type Mutant } from './mutants.ts';
+import { type Mutant, mutants } from './mutants.ts';
+import { topologyMutants } from './topology-mutants.ts';
 import { workMutants } from './work-mutants.ts';
 
 /*
- * The seam of the explorer: core's module of memory operations and its bells are replaced by the explorer's, and one text
- * of one compiled module by another when a mutant is asked for. Everything else is what ships.
+ * The seam of the explorer: core's module of memory operations and its bells are replaced by the explorer's, and so is the
+ * private memory of a ring's endpoints; and one text of one compiled module by another when a mutant is asked for. Everything
+ * else is what ships.
  */
 
 const REPLACED: Readonly<Record<string, string>> = {
   '/packages/core/dist/memory.js': new URL('./memory.js', import.meta.url).href,
   '/packages/core/dist/doorbell.js': new URL('./doorbell.js', import.meta.url).href,
+  '/packages/ring/dist/draft.js': new URL('./draft.js', import.meta.url).href,
 };
 
-const mutants = [...laneMutants, ...cellMutants, ...workMutants];
-const mutant = mutants.find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
+const mutant = [...mutants, ...cellMutants, ...topologyMutants, ...workMutants].find(
+  ({ name }) => name === process.env.MEMLANE_MODEL_MUTANT,
+);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 
 interface Resolved {

@@ -1,6 +1,6 @@
 import { constants, replaceSystemCall } from '@memlane/linux';
 import { nameOf, place, placesOf, type Store } from './places.ts';
-import { call, run } from './run.ts';
+import { call, run, type Source } from './run.ts';
 
 /*
  * As much of Linux as the code under test sees: open-file-description locks on single bytes, futexes, and death.
@@ -14,10 +14,13 @@ import { call, run } from './run.ts';
 const FD_SHIFT = 4;
 const FIFO_SHIFT = 3;
 
-/** The next descriptor of the actor that runs. */
+/** The lowest descriptor that the actor that runs has not open. */
 export function newDescriptor(): number {
-  const { actor } = run();
-  return ((actor + 1) << FD_SHIFT) + run().descriptors++;
+  const under = run();
+  const lowest = 31 - Math.clz32(~under.descriptors & (under.descriptors + 1));
+  if (lowest >> FD_SHIFT !== 0) throw new Error(`Actor ${under.actor} has too many descriptors`);
+  under.descriptors |= 1 << lowest;
+  return ((under.actor + 1) << FD_SHIFT) + lowest;
 }
 
 /** The next FIFO of the actor that runs. */
@@ -45,6 +48,7 @@ function dropLocks(store: Store, fd: number): void {
 
 /** Closes a description: its locks are free. */
 export function closeDescriptor(fd: number): void {
+  run().descriptors &= ~(1 << (fd & ((1 << FD_SHIFT) - 1)));
   call(
     `close descriptor ${fd}`,
     () => placesOf('lock '),
@@ -188,4 +192,34 @@ export function replaceKernel(
       },
     );
   });
+
+  replaceTimers(news);
+}
+
+/** A timer of an event loop goes off only when there is news, like the slice of a sleep. */
+function replaceTimers(news: News): void {
+  const stop = (timer: Source | undefined): void => {
+    const { sources } = run();
+    if (timer !== undefined && sources.includes(timer)) sources.splice(sources.indexOf(timer), 1);
+  };
+  const start = (listener: () => void): Source => {
+    const { actor, sources } = run();
+    const seen = place(`seen ${actor}`);
+    const timer: Source = {
+      label: 'timer',
+      touches: () => [seen, ...news.touches()],
+      fire: (store) => {
+        if ((store[seen] as number) >= news.count(store)) return false;
+        store[seen] = news.count(store);
+        return true;
+      },
+      listener: () => {
+        stop(timer);
+        listener();
+      },
+    };
+    sources.push(timer);
+    return timer;
+  };
+  Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
 }

@@ -94,14 +94,33 @@ export function sleepSync(_ms: number): void {
   );
 }
 
-/** A load or store that is not in Atomics: of a record. */
-export function loadPlain(at: number): number {
-  return touch('plain load', at, '', false, (words) => words[at] as number);
+/*
+ * Loads and stores that are not in Atomics: of a record. Where its memory is not always there, `pages` is the word that says
+ * so; whoever touches it then is noted.
+ */
+
+function trespass(words: Store, pages: number): void {
+  if (pages >= 0 && words[pages] === 0) words[place('trespasses')] = 1;
 }
 
-export function storePlain(at: number, value: number): void {
-  touch('plain store', at, value, true, (words) => {
+function loadData(access: Access, at: number, pages: number): number {
+  return touch(access, at, '', false, (words) => {
+    trespass(words, pages);
+    return words[at] as number;
+  });
+}
+
+function storeData(access: Access, at: number, value: number, pages: number): void {
+  touch(access, at, value, true, (words) => {
+    trespass(words, pages);
     words[at] = value;
     return 0;
   });
 }
+
+export const loadPlain = (at: number, pages = -1): number => loadData('plain load', at, pages);
+export const storePlain = (at: number, value: number, pages = -1): void => storeData('plain store', at, value, pages);
+
+/** The same where it may race: of a record that is checked once it has been copied. */
+export const loadRacy = (at: number, pages = -1): number => loadData('racy load', at, pages);
+export const storeRacy = (at: number, value: number, pages = -1): void => storeData('racy store', at, value, pages);

@@ -1,4 +1,4 @@
-import type { AnyScenarioName } from './catalog.ts';
+import type { AnyScenarioName } from './scenario-names.ts';
 
 /*
  * Faults planted in the compiled modules as they are loaded. Each text must fit exactly one place, so that a mutant whose
@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'death of the peer not watched',
     module: WAITING,
-    edits: [{ from: 'peer.watchDeath(lookAgain);', to: ';' }],
+    edits: [{ from: '!peer.watchDeath(lookAgain) && peer.isLeaving', to: 'false' }],
     scenario: 'producer killed, event loops',
     finding: /^lost wake-up: consumer/,
   },

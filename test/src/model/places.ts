@@ -4,7 +4,10 @@
  */
 export type Store = Int32Array;
 
-export const CAPACITY = 112;
+/** Most words of any scenario. */
+export const CAPACITY = 224;
+/** Most words of this one: what a state costs to copy and to compare. */
+let size = 112;
 const names: string[] = [];
 const indexes = new Map<string, number>();
 
@@ -13,7 +16,7 @@ export function place(name: string): number {
   let index = indexes.get(name);
   if (index === undefined) {
     index = names.length;
-    if (index === CAPACITY) throw new Error(`The scenario needs more than ${CAPACITY} words`);
+    if (index === size) throw new Error(`The scenario needs more than ${size} words`);
     names.push(name);
     indexes.set(name, index);
   }
@@ -29,6 +32,12 @@ export function placesOf(prefix: string): number[] {
   return names.flatMap((name, index) => (name.startsWith(prefix) ? [index] : []));
 }
 
+/** For a scenario that needs more words. */
+export function enlarge(words: number): void {
+  if (words > CAPACITY) throw new Error(`No scenario may have more than ${CAPACITY} words`);
+  size = words;
+}
+
 export function emptyStore(): Store {
-  return new Int32Array(CAPACITY);
+  return new Int32Array(size);
 }

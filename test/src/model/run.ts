@@ -7,8 +7,11 @@ import { nameOf, type Store } from './places.ts';
  * does the same whenever it is given the same results.
  */
 
-/** How a step touches its word. Two steps on a word race when one of them stores and one of them is plain. */
-export type Access = 'load' | 'store' | 'update' | 'plain load' | 'plain store' | 'call';
+/**
+ * How a step touches its word. Two steps on a word race when one of them stores and one of them is plain; not when one is
+ * racy, which is a plain one of which the code finds out afterwards whether it can believe it.
+ */
+export type Access = 'load' | 'store' | 'update' | 'plain load' | 'plain store' | 'racy load' | 'racy store' | 'call';
 
 /** Something that happens at one instant, as far as the other actors can tell. */
 export interface Step {
@@ -50,7 +53,7 @@ export class Run {
   readonly #arrive: Arrive;
   #made = 0;
   #over = false;
-  /** Descriptors and FIFOs made so far: the next one's number. */
+  /** Descriptors that are open, one bit each; FIFOs made so far. */
   descriptors = 0;
   fifos = 0;
   /** The lock that could not be had last: what a pause is for. */
@@ -102,7 +105,7 @@ export interface Source {
   /** Whether it can, in this state; takes what it wakes by. */
   fire(store: Store): boolean;
   readonly label: string;
-  readonly touches: number;
+  readonly touches: () => readonly number[];
   readonly listener: () => void;
 }
 
@@ -159,7 +162,7 @@ function awaitSource(under: Run): void {
     label: 'sleep in the event loop',
     mute: false,
     choices: sources.length,
-    touches: () => sources.map(({ touches }) => touches),
+    touches: () => sources.flatMap(({ touches }) => touches()),
     apply: (store, _actor, choice) => (sources[choice]?.fire(store) ? choice : undefined),
   }));
   sources[chosen]?.listener();

@@ -1,0 +1,25 @@
+import { type CellScenarioName, COUNTER_SCENARIOS, LATEST_SCENARIOS } from './cell-names.ts';
+import { SCENARIOS, type ScenarioName } from './names.ts';
+import { BROADCAST_SCENARIOS, LANE_SCENARIOS, LOSSY_SCENARIOS, type TopologyScenarioName } from './topology-names.ts';
+import { WORK_SCENARIOS, type WorkScenarioName } from './work-names.ts';
+
+/** Every scenario there is, for whoever must not load the code that they run. */
+export type AnyScenarioName = ScenarioName | CellScenarioName | TopologyScenarioName | WorkScenarioName;
+
+/** In which module they are. Each names the words of its own file, so that no two may be loaded. */
+const MODULES: Readonly<Record<string, readonly AnyScenarioName[]>> = {
+  './scenarios.js': SCENARIOS,
+  './latest-scenarios.js': LATEST_SCENARIOS,
+  './counter-scenarios.js': COUNTER_SCENARIOS,
+  './broadcast-scenarios.js': BROADCAST_SCENARIOS,
+  './lossy-scenarios.js': LOSSY_SCENARIOS,
+  './lane-scenarios.js': LANE_SCENARIOS,
+  './work-scenarios.js': WORK_SCENARIOS,
+};
+
+/** The module in which a scenario is. */
+export function moduleOf(scenario: AnyScenarioName): string {
+  const found = Object.entries(MODULES).find(([, names]) => names.includes(scenario));
+  if (found === undefined) throw new Error(`There is no scenario '${scenario}'`);
+  return found[0];
+}

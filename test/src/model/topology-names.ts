@@ -1,0 +1,42 @@
+/** The scenarios of rings with many ends, for whoever must not load the code that they run. */
+export const BROADCAST_SCENARIOS = [
+  'broadcast: two consumers',
+  'broadcast: a consumer that sleeps',
+  'broadcast: consumer killed',
+  'broadcast: consumer killed, event loops',
+  'broadcast: a late consumer, from the oldest',
+  'broadcast: a late consumer, from now',
+  'broadcast: a late consumer, killed',
+  'broadcast: producer killed and succeeded, a late consumer',
+  'broadcast: consumer killed and succeeded',
+  'broadcast: a name, its consumer killed and succeeded',
+  'broadcast: a name kept for some bytes, its consumer killed and succeeded',
+  'broadcast: a name, its consumer leaves',
+  'broadcast: a name that was away for 2^31 bytes',
+  'broadcast: a slow consumer passed over',
+] as const;
+
+export const LOSSY_SCENARIOS = [
+  'lossy: lapped, from the oldest',
+  'lossy: lapped, from now',
+  'lossy: lapped, read by copy',
+  'lossy: across 2^32',
+  'lossy: a consumer that sleeps',
+  'lossy: a late consumer',
+  'lossy: producer killed and succeeded',
+] as const;
+
+export const LANE_SCENARIOS = [
+  'mpsc: two producers',
+  'mpsc: a producer comes',
+  'mpsc: producer killed, streams that end',
+  'mpsc: producers come and go',
+  'mpsc: producer killed and succeeded',
+  'bus: producers come and go',
+  'bus: consumer killed, a producer comes',
+] as const;
+
+export type TopologyScenarioName =
+  | (typeof BROADCAST_SCENARIOS)[number]
+  | (typeof LOSSY_SCENARIOS)[number]
+  | (typeof LANE_SCENARIOS)[number];

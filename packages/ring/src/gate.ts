@@ -37,6 +37,8 @@ export class CursorGate implements Gate {
   readonly #passed: (() => void) | undefined;
   /** Where the segment begins, while something before it may not have been read. */
   #begin: Position | undefined;
+  /** Whether any position of the reader has been believed: before, there is no room. */
+  #isBelieved: boolean;
   readonly #checksums: boolean;
   readonly #health: LaneHealth;
   slowest: Position;
@@ -48,6 +50,7 @@ export class CursorGate implements Gate {
     this.#capacity = capacityBytes - markBytes;
     this.#most = mostBytes;
     this.#begin = begin;
+    this.#isBelieved = consumed !== undefined;
     this.#passed = lane.passed;
     this.#checksums = checksums;
     this.#health = health;
@@ -56,6 +59,7 @@ export class CursorGate implements Gate {
 
   limit(published: Position): Position {
     const consumed = this.consumed(published);
+    if (!this.#isBelieved) return published;
     let from = consumed;
     if (this.#begin !== undefined) {
       // What is still unread in the segment before takes no room in this one.
@@ -77,6 +81,7 @@ export class CursorGate implements Gate {
     if (backlog < 0 || backlog > this.#most || distance(consumed, this.slowest) < 0 || consumed % ALIGNMENT !== 0)
       throw this.#health.lied('consumed', consumed);
     this.slowest = consumed;
+    this.#isBelieved = true;
     return consumed;
   }
 

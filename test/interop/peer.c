@@ -6,6 +6,7 @@
 //   try ID FIRST COUNT LONGEST          the same, up to the first that finds no room
 //   read COUNT LONGEST WAIT             that many, or up to the end; says what was wrong with them
 //   wait WAIT [LENGTH]                  for a message, or room for one
+//   fade MS                             dies: of what the kernel closes one after the other, the lock goes so much later
 //   end, tidy, leave, alive SLOT, resize LEVEL, geometry TOPOLOGY PRODUCERS CONSUMERS CAPACITY MAXLEVEL PAGE
 //
 //   work-produce PATH, work-consume PATH   take a place in a work queue
@@ -332,7 +333,13 @@ static void obey(char **words, uint32_t count) {
       memlane_work_acknowledge(&worker, &held);
     } else if (result == 0) say("taken", "null");
   }
-  else if (strcmp(verb, "leave") == 0) {
+  else if (strcmp(verb, "fade") == 0) {
+    memlane_member *m = role == PRODUCER ? &producer.member : &consumer.member;
+    close(m->bell);
+    close(m->life);
+    usleep(n[0] * 1000);
+    raise(SIGKILL);
+  } else if (strcmp(verb, "leave") == 0) {
     leave();
     say("left", "null");
   } else if (strcmp(verb, "end") == 0) {

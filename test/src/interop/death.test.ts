@@ -107,6 +107,21 @@ describeInC('a sleeper', () => {
       expect(await read).toEqual(all({ 1: whole(3), 2: whole(3) }));
     });
 
+    // The kernel closes what a process had open one after the other, and may let others run in between.
+    test('learns of a death that takes its time', async () => {
+      using scratch = scratchFolder();
+      const path = scratch.file('ring');
+      using _ring = createRing(path, { topology: 'mpsc', producers: 4, capacityBytes: CAPACITY });
+      await using crew = new Crew();
+      const consumer = await crew.take(language, 'consume', path);
+      const [ends, dies] = [await crew.take('C', 'produce', path), await crew.take('C', 'produce', path)];
+      await ends.ask('end');
+      const read = consumer.read(1, SHORT, wait);
+      await untilParked(path, 4);
+      dies.program.tell('fade 200');
+      expect(await read).toEqual(all({}));
+    });
+
     test('that a dead consumer held up goes on', async () => {
       using scratch = scratchFolder();
       const path = scratch.file('ring');

@@ -303,7 +303,10 @@ export const scenarios: Readonly<Record<ScenarioName, () => Scenario>> = {
   'producer killed and succeeded': () => stream(plan(2), { mortal: ['producer'], successors: ['producer'] }),
   'consumer killed and succeeded': () => stream(plan(2), { mortal: ['consumer'], successors: ['consumer'] }),
   'consumer killed and succeeded, event loops': () =>
-    stream(plan(2), { mortal: ['consumer'], successors: ['consumer'], waiting: 'event loop' }),
+    stream(
+      { ...plan(2), capacityBytes: 64 },
+      { mortal: ['consumer'], successors: ['consumer'], waiting: 'event loop' },
+    ),
   'consumer killed and succeeded, with room for all': () =>
     stream({ ...plan(2), capacityBytes: 64 }, { mortal: ['consumer'], successors: ['consumer'] }),
   'producer killed and succeeded, event loops': () =>

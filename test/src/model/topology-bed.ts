@@ -147,26 +147,12 @@ export class RingBed {
       },
     });
     this.#writeNames(words);
-    const facts = {
-      topology,
-      producers,
-      consumers,
-      capacityBytes,
-      maxLevel: 0,
-      checksums: false,
-      overwrite,
-      maxLagBytes,
-    };
+    const checks = { checksums: false, overwrite, maxLagBytes };
+    const facts = { topology, producers, consumers, capacityBytes, maxLevel: 0, ...checks };
     const lanes = new Lanes(region, facts, this.#geometry);
-    const memories = Array.from({ length: producers }, (_, lane) => ({
-      words: lanes.words,
-      base: lanes.baseOf(lane),
-      view: this.#recordView(lane),
-      capacityBytes,
-      checksums: false,
-    }));
-    const at = (lane: number): object | undefined => memories[lane];
-    Object.assign(lanes, { at, holding: at, consumedOf: () => 0 });
+    const views = Array.from({ length: producers }, (_, lane) => this.#recordView(lane));
+    // Its private method, under the name that the hooks give it.
+    Object.assign(lanes, { private_lanes_map: (lane: number) => ({ view: views[lane], faults: undefined }) });
     return new Ring({ region, table, lanes } as never);
   }
 

@@ -75,6 +75,22 @@ export const topologyMutants: readonly Mutant[] = [
     finding: /^consumer 1 failed: A peer has written .* tail|instead of/,
   },
   {
+    name: 'backlog counted from the last release, where that holds nobody up',
+    module: READER,
+    edits: [
+      {
+        from: 'distance(published, this.#standing?.isAwaited === false ? this.#position : this.#consumed)',
+        to: 'distance(published, this.#consumed)',
+      },
+      {
+        from: 'this.#consumed = resumed.position;\n        store(this.#words, this.#cursor + CONSUMED, resumed.position);',
+        to: '',
+      },
+    ],
+    scenario: 'lossy: lapped, read by copy',
+    finding: /^consumer 1 failed: A peer has written/,
+  },
+  {
     name: 'dead consumer taken off whoever has its place by now',
     module: GATE,
     edits: [
@@ -144,7 +160,7 @@ export const topologyMutants: readonly Mutant[] = [
     module: LANES,
     edits: [
       {
-        from: 'if (!this.#isDrained(lane))\n                return;\n            if (this.names',
+        from: 'if (!this.#isDrained(lane, table))\n                return;\n            if (this.names',
         to: 'if (this.names',
       },
     ],

@@ -69,6 +69,7 @@ export class Doorbell {
   readonly #life: number;
   readonly #bell: Socket;
   #listener: (() => void) | undefined;
+  #later: NodeJS.Timeout | undefined;
 
   /**
    * Creates the FIFOs. What an owner who died left under these names is replaced.
@@ -96,14 +97,22 @@ export class Doorbell {
     else this.#bell.unref();
   }
 
+  /** Calls the listener after that time, too, if it still listens by then. */
+  ringItself(afterMs: number): void {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => this.#listener?.(), afterMs).unref();
+  }
+
   /** Stops listening. */
   ignore(): void {
     this.#listener = undefined;
+    clearTimeout(this.#later);
     this.#bell.unref();
   }
 
   close(): void {
     this.#listener = undefined;
+    clearTimeout(this.#later);
     removeBell(this.#path);
     this.#bell.destroy();
     close(this.#life);

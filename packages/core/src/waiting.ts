@@ -181,11 +181,9 @@ export class Waiter {
       if (this.#cancelled !== undefined) throw this.#cancelled;
       this.#beforeSleep();
       const { doorbell, spot, statistics } = this.#participant;
-      let later: NodeJS.Timeout | undefined;
       const settle = (failure?: unknown): void => {
         if (this.#settle !== settle) return;
         this.#settle = undefined;
-        clearTimeout(later);
         signal?.removeEventListener('abort', aborted);
         doorbell.ignore();
         spot.leave();
@@ -209,7 +207,7 @@ export class Waiter {
         let someoneLeaves = false;
         for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving()) someoneLeaves = true;
         this.#leavingMs = someoneLeaves ? Math.min(2 * this.#leavingMs, PARK_SLICE_MS) : FIRST_LEAVING_MS;
-        if (someoneLeaves) later = setTimeout(lookAgain, this.#leavingMs).unref();
+        if (someoneLeaves) doorbell.ringItself(this.#leavingMs);
         // The second look comes last: after the parked word is visible, and after each peer is either watched or known
         // to be gone with everything it stored.
         if (condition()) settle();

@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'death of the peer not watched',
     module: WAITING,
-    edits: [{ from: 'peer.watchDeath(lookAgain);', to: ';' }],
+    edits: [{ from: 'peer.watchDeath(lookAgain)', to: 'true' }],
     scenario: 'producer killed, event loops',
     finding: /^lost wake-up: consumer/,
   },

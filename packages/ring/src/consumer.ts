@@ -219,8 +219,10 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
 
   /** Says to the producers that they need not wait for this consumer any more, unless its place is kept. */
   #leave(): void {
-    const retention = this.#lanes.names?.retentionOf(this.#consumer) ?? 'nothing';
-    if (this.#joined === undefined || keptBytes(retention) > 0) return;
+    // As it was said here: the file may say anything by now, and to close must not fail.
+    const { name, retain = 'everything' } = this.#options;
+    const isKept = name !== undefined && !this.#lanes.facts.overwrite && keptBytes(retain) > 0;
+    if (this.#joined === undefined || isKept) return;
     for (const [lane, { state }] of this.#joined.entries())
       leaveLane(this.#lanes.words, cursorBase(this.#lanes.baseOf(lane), this.#consumer), state);
   }

@@ -1,9 +1,14 @@
-// Creates a ring and is killed by its first system call of that name, before it or after it: { path, call, after }.
+// Creates a ring and is killed by its first system call of that name, before it or after it: { path, call, after, shape? }.
 import { replaceSystemCall, type SystemCalls } from '@memlane/linux';
-import { createRing } from 'memlane';
+import { createRing, type RingShape } from 'memlane';
 import { parameters, say } from '../support/speech.ts';
 
-const { path, call, after } = parameters<{ path: string; call: keyof SystemCalls; after: boolean }>();
+const { path, call, after, shape } = parameters<{
+  path: string;
+  call: keyof SystemCalls;
+  after: boolean;
+  shape?: RingShape;
+}>();
 replaceSystemCall(call, (original) => {
   const deadly = (...parameters: unknown[]): unknown => {
     if (after) (original as (...parameters: unknown[]) => unknown)(...parameters);
@@ -12,5 +17,5 @@ replaceSystemCall(call, (original) => {
   };
   return deadly as typeof original;
 });
-createRing(path, { capacityBytes: 65536 });
+createRing(path, { capacityBytes: 65536, ...shape });
 say('survived');

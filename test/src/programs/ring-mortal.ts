@@ -1,18 +1,25 @@
 // Takes a place in a ring, waits until the other side sleeps, and is killed by its next system call of that name, which
-// is the one that would have woken the other side: { path, role, call }. Says 'survived' when it was not.
+// is the one that would have woken the other side: { path, role, call, other? }. Says 'survived' when it was not.
 import { replaceSystemCall, type SystemCalls } from '@memlane/linux';
 import { openRing } from 'memlane';
 import { asleep, CONSUMER, PRODUCER } from '../ring/ring-bytes.ts';
 import { parameters, pause, say } from '../support/speech.ts';
 
-const { path, role, call, when } = parameters<{
+const {
+  path,
+  role,
+  call,
+  when,
+  other = role === 'producer' ? CONSUMER : PRODUCER,
+} = parameters<{
   path: string;
   role: 'producer' | 'consumer';
   call: keyof SystemCalls;
   when: 'attaching' | 'working';
+  /** Slot of who is to sleep. */
+  other?: number;
 }>();
 const ring = openRing(path);
-const other = role === 'producer' ? CONSUMER : PRODUCER;
 
 if (when === 'attaching') dieIn(call);
 const end = role === 'producer' ? ring.producer() : ring.consumer();

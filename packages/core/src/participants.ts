@@ -143,21 +143,35 @@ export class SlotTable {
   }
 
   /**
-   * Finishes what a dead owner has left; returns whether it did. Not while somebody attaches, who may be about to do the
-   * same: does not wait.
+   * Finishes what a dead owner has left; returns whether it did, and not that the slot has an owner who lives.
    *
    * @param recover as for {@link take}; nobody can attach while it runs.
+   * @throws ERR_MEMLANE_BUSY as {@link take}, when somebody attaches all the time.
    */
   vacate(slot: number, recover: () => void): boolean {
     const own = this.file.reopen('readwrite');
     try {
-      if (!tryLockByte(own.fd, ATTACH_BYTE) || !tryLockByte(own.fd, slotByte(slot))) return false;
-      this.#recoverSlot(slot);
-      recover();
-      return true;
+      return withAttachLock(own, () => this.#vacate(own, slot, recover));
     } finally {
       own.close(); // and with it the locks
     }
+  }
+
+  /** As {@link vacate}, and without waiting: returns false, too, while somebody attaches. */
+  tryVacate(slot: number, recover: () => void): boolean {
+    const own = this.file.reopen('readwrite');
+    try {
+      return tryLockByte(own.fd, ATTACH_BYTE) && this.#vacate(own, slot, recover);
+    } finally {
+      own.close(); // and with it the locks
+    }
+  }
+
+  #vacate(own: SharedFile, slot: number, recover: () => void): boolean {
+    if (!tryLockByte(own.fd, slotByte(slot))) return false;
+    this.#recoverSlot(slot);
+    recover();
+    return true;
   }
 
   /** Whether the file says that the slot has an owner: one load. Of a dead one it still does; see {@link isAlive}. */

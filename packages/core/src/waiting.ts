@@ -19,8 +19,8 @@ const ADAPTIVE_POLL_MS = 0.1;
 const SPIN_SLICE_MS = 1;
 /** The longest that a blocked thread does not look at signals, termination, or the death of its peers. */
 const PARK_SLICE_MS = 100;
-/** How long after somebody was seen to be dying an event loop looks whether that is over. */
-const LEAVING_MS = 10;
+/** How soon an event loop looks again at something that is under way and will not be rung for when it is over. */
+const UNSETTLED_MS = 10;
 /** Looks between two readings of the clock. */
 const LOOKS = 64;
 
@@ -31,23 +31,26 @@ export class Waiter {
   #participant: Participant;
   #peers: readonly Peer[];
   readonly #strategy: WaitStrategy;
-  readonly #beforeSleep: () => void;
+  readonly #lastLook: () => boolean;
   #keepAlive = true;
   /** Ends the wait in the event loop that is under way: looks again, or fails. */
   #settle: ((failure?: unknown) => void) | undefined;
   #waiting = false;
 
-  /** @param beforeSleep called before each sleep in the event loop, which fails with what it throws. */
+  /**
+   * @param lastLook called before each sleep in the event loop, when whoever changes something rings already; returns whether
+   *   to look again soon, as nobody will ring for what is left. The sleep fails with what it throws.
+   */
   constructor(
     participant: Participant,
     peers: readonly Peer[],
     strategy: WaitStrategy,
-    beforeSleep: () => void = () => {},
+    lastLook: () => boolean = () => false,
   ) {
     this.#participant = participant;
     this.#peers = peers;
     this.#strategy = strategy;
-    this.#beforeSleep = beforeSleep;
+    this.#lastLook = lastLook;
   }
 
   /** Goes on waiting, if it does, as another participant of another file. */
@@ -177,7 +180,6 @@ export class Waiter {
       // An abort or a close may have come since the last look, before anybody listened for it.
       signal?.throwIfAborted();
       if (this.#cancelled !== undefined) throw this.#cancelled;
-      this.#beforeSleep();
       const { doorbell, spot, statistics } = this.#participant;
       let soon: NodeJS.Timeout | undefined;
       const settle = (failure?: unknown): void => {
@@ -204,10 +206,12 @@ export class Waiter {
       signal?.addEventListener('abort', aborted);
       try {
         doorbell.listen(lookAgain, this.#keepAlive);
-        let isAnyLeaving = false;
-        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving) isAnyLeaving = true;
-        // What it leaves last is its lock, and nothing tells when that is free.
-        if (isAnyLeaving) soon = setTimeout(lookAgain, LEAVING_MS);
+        // Who dies leaves its lock last, and nothing tells when that is free.
+        let isUnsettled = false;
+        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving) isUnsettled = true;
+        if (this.#lastLook()) isUnsettled = true;
+        if (isUnsettled) soon = setTimeout(lookAgain, UNSETTLED_MS);
+        if (!this.#keepAlive) soon?.unref();
         // The second look comes last: after the parked word is visible, and after each peer is either watched or known
         // to be gone with everything it stored.
         if (condition()) settle();

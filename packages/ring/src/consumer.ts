@@ -233,14 +233,21 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     if (nowMs - this.#tidiedMs >= TIDY_MS) this.#tidyNow(group, nowMs);
   }
 
-  #tidyNow(group: LaneGroup, nowMs: number): void {
+  /** Returns whether somebody was in the way, so that it is to be tried again. */
+  #tidyNow(group: LaneGroup, nowMs: number): boolean {
     this.#tidiedMs = nowMs;
-    group.leaveOut((lane) => this.#lanes.abandonDrained(lane, this.#table));
+    let isContended = false;
+    group.leaveOut((lane) => {
+      const outcome = this.#lanes.abandonDrained(lane, this.#table);
+      if (outcome === 'contended') isContended = true;
+      return outcome === 'done';
+    });
+    return isContended;
   }
 
   /** Who looked a moment ago has not seen who has gone since, and may never look again. */
-  protected override beforeSleep(): void {
-    if (this.#lane instanceof LaneGroup) this.#tidyNow(this.#lane, performance.now());
+  protected override lastLook(): boolean {
+    return this.#lane instanceof LaneGroup && this.#tidyNow(this.#lane, performance.now());
   }
 
   /** A group has woken whom it gave space back to. */

@@ -58,7 +58,7 @@ export abstract class Endpoint implements Disposable {
     this.#row = row;
     this.#onClose = onClose;
     this.audience = new Audience(table, row);
-    this.waiter = new Waiter(participant, this.audience.peers, wait, () => this.#beforeSleep());
+    this.waiter = new Waiter(participant, this.audience.peers, wait, () => this.#lastLook());
     this.statistics = participant.statistics;
   }
 
@@ -128,16 +128,18 @@ export abstract class Endpoint implements Disposable {
     return false;
   }
 
-  /** What is to be done before each sleep in the event loop, which may have no end. */
-  protected beforeSleep(): void {}
+  /** What is to be done before each sleep in the event loop, which may have no end; as for {@link Waiter}. */
+  protected lastLook(): boolean {
+    return false;
+  }
 
   /** Before the first sleep: a sleeper does not look at the file, so somebody has to tell it. */
-  #beforeSleep(): void {
+  #lastLook(): boolean {
     if (this.#loss !== undefined) throw this.#loss;
-    this.beforeSleep();
     const { region } = this.#station;
-    if (this.hasOwnAlarm || this.#alarm !== undefined || region.faults === undefined) return;
-    this.#alarm = new TamperAlarm(region.file.fd, this.alarmedSoon);
+    if (!this.hasOwnAlarm && this.#alarm === undefined && region.faults !== undefined)
+      this.#alarm = new TamperAlarm(region.file.fd, this.alarmedSoon);
+    return this.lastLook();
   }
 
   /**

@@ -38,6 +38,14 @@ export interface RingFacts extends RingScale {
   readonly maxLagBytes: number;
 }
 
+/** What came of giving back the space of a lane. */
+export type Abandonment =
+  | 'done'
+  /** The lane is in use, or not read to its end: whoever changes that looks again. */
+  | 'refused'
+  /** Somebody held a lock, perhaps to do the same and too early: nobody tells when it is free. */
+  | 'contended';
+
 /*
  * With one lane, its data is a part of the ring's own mapping. With many, each is mapped by itself when it is first
  * needed: a consumer maps the lanes whose producers have come, a producer its own. The space of a lane is reserved when its
@@ -209,17 +217,18 @@ export class Lanes {
     store(words, base + PUBLISHED, begin);
   }
 
-  /** Gives the space of a lane back whose producer is gone and which all have read; returns whether nobody needs it. */
-  abandonDrained(lane: number, table: SlotTable): boolean {
-    if (!this.isReserved(lane)) return true;
-    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane, table)) return false;
-    return table.vacate(lane, () => {
+  /** Gives the space of a lane back whose producer is gone and which all have read. */
+  abandonDrained(lane: number, table: SlotTable): Abandonment {
+    if (!this.isReserved(lane)) return 'done';
+    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane, table)) return 'refused';
+    const isVacated = table.tryVacate(lane, () => {
       // Again, now that no producer can come; and nobody is to begin at what will be gone.
       if (!this.#isDrained(lane, table)) return;
       if (this.names !== undefined) this.#forget(lane);
       store(this.words, this.baseOf(lane) + RESERVED, 0);
       for (let level = 0; level <= this.facts.maxLevel; level++) this.#region.file.punch(...this.#extent(lane, level));
     });
+    return isVacated ? 'done' : 'contended';
   }
 
   /** Whether everybody who counts has read everything. */

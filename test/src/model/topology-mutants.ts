@@ -131,7 +131,7 @@ export const topologyMutants: readonly Mutant[] = [
   {
     name: 'dying consumer not looked at again',
     module: WAITING,
-    edits: [{ from: 'if (isAnyLeaving)', to: 'if (false)' }],
+    edits: [{ from: 'if (isUnsettled)', to: 'if (false)' }],
     scenario: 'broadcast: consumer killed, event loops',
     finding: /^producer waits for room/,
   },
@@ -172,8 +172,8 @@ export const topologyMutants: readonly Mutant[] = [
     module: LANES,
     edits: [
       {
-        from: 'return table.vacate(lane, () => {',
-        to: 'return ((_, recover) => { recover(); return true; })(lane, () => {',
+        from: 'const isVacated = table.tryVacate(lane, () => {',
+        to: 'const isVacated = ((_, recover) => { recover(); return true; })(lane, () => {',
       },
     ],
     scenario: 'mpsc: producers come and go',

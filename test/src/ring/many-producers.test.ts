@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { close, open, tryLockByte, unlockByte } from '@memlane/linux';
 import { type Consumer, createAnonymousRing, createRing, type Producer, type Ring } from 'memlane';
+import { ATTACH_BYTE } from '../core/slots.ts';
 import { Cast, Program, runProgram, whyNotRoot } from '../support/program.ts';
 import { withSeed } from '../support/random.ts';
 import { type Medium, scratchFolder } from '../support/scratch.ts';
@@ -203,6 +205,29 @@ describe('the memory of a lane', () => {
     consumer.waitSync(0);
     expect(polled(consumer)).toHaveLength(10);
     await givenBack(consumer, path, empty);
+  });
+
+  test('is given back to a consumer that sleeps, too, when somebody attached while it looked', async () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, shape);
+    const empty = reserved(path);
+    using consumer = ring.consumer({ wait: 'event' });
+    const producer = ring.producer();
+    const fd = open(path, constants.O_RDWR);
+    try {
+      producer.close();
+      expect(tryLockByte(fd, ATTACH_BYTE)).toBe(true);
+      const stop = new AbortController();
+      const waiting = consumer.wait({ signal: stop.signal });
+      expect(reserved(path)).toBe(empty + (1 << 16));
+      unlockByte(fd, ATTACH_BYTE); // rings for nobody
+      await until(() => reserved(path) === empty, 'the lane is given back');
+      stop.abort();
+      await expect(waiting).rejects.toThrow(/aborted/);
+    } finally {
+      close(fd);
+    }
   });
 
   test('of a bus is given back when a consumer that had not read everything was killed and others have', async () => {

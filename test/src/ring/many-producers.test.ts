@@ -220,6 +220,7 @@ describe('the memory of a lane', () => {
       expect(tryLockByte(fd, ATTACH_BYTE)).toBe(true);
       const stop = new AbortController();
       const waiting = consumer.wait({ signal: stop.signal });
+      await until(() => ring.statistics().consumers[0]?.parks !== 0, 'it sleeps');
       expect(reserved(path)).toBe(empty + (1 << 16));
       unlockByte(fd, ATTACH_BYTE); // rings for nobody
       await until(() => reserved(path) === empty, 'the lane is given back');

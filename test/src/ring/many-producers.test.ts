@@ -214,19 +214,20 @@ describe('the memory of a lane', () => {
     const empty = reserved(path);
     using consumer = ring.consumer({ wait: 'event' });
     const producer = ring.producer();
+    const stop = new AbortController();
     const fd = open(path, constants.O_RDWR);
     try {
       producer.close();
       expect(tryLockByte(fd, ATTACH_BYTE)).toBe(true);
-      const stop = new AbortController();
-      const waiting = consumer.wait({ signal: stop.signal });
+      const waiting = expect(consumer.wait({ signal: stop.signal })).rejects.toThrow(/aborted/);
       await until(() => ring.statistics().consumers[0]?.parks !== 0, 'it sleeps');
       expect(reserved(path)).toBe(empty + (1 << 16));
       unlockByte(fd, ATTACH_BYTE); // rings for nobody
       await until(() => reserved(path) === empty, 'the lane is given back');
       stop.abort();
-      await expect(waiting).rejects.toThrow(/aborted/);
+      await waiting;
     } finally {
+      stop.abort();
       close(fd);
     }
   });

@@ -1,12 +1,13 @@
 import { memory } from '@memlane/core';
+import { LateCells } from './late-cells.ts';
 import type { WorkCells } from './work-cells.ts';
 import { WORK_WORDS } from './work-descriptor.ts';
 import { CellState, HOLD_MASK, LAP_MASK, lapOf, STATE_MASK } from './work-state.ts';
 
 /*
  * A consumer finds messages in two ways. New ones from the head on, in the order of the cells: it takes the first that is
- * ready, and helps the head past what is done with or taken; a cell that is still being written is looked past and holds
- * the head. Those that were given back, by looking at all cells, whenever the counter of returns has moved or the time has
+ * ready, and helps the head past what is done with or taken; a cell that is still being written is looked past and
+ * remembered, and holds the head. Those that were given back, by looking at all cells, whenever the counter of returns has moved or the time has
  * come for which one was delayed. What it knows of both is its own: there is no shared hint that somebody would have to
  * clear, and could clear too early.
  */
@@ -37,6 +38,9 @@ export class WorkReader {
   /** Cells that are still to be looked at for returns, and where to go on. */
   #unseen: number;
   #next = 0;
+  /** Before this position there is nothing new, but for what was still being written when it was looked past. */
+  #from: number;
+  readonly #late: LateCells;
   /** Whether that look takes what is ready, too. */
   #takesReady = false;
   /** When the first delayed message is due, of those that the last look at all cells has met. */
@@ -60,6 +64,8 @@ export class WorkReader {
     this.#me = me;
     this.#seenReturns = cells.returns;
     this.#unseen = capacity; // what was given back before
+    this.#from = load(words, this.#head);
+    this.#late = new LateCells(cells);
   }
 
   /** Takes a message: index of its cell, which is the owner's from here on and counted as delivered; or -1. */
@@ -196,76 +202,84 @@ export class WorkReader {
     return false;
   }
 
+  /** Looks at new messages, from where the last look ended. */
   #findNew(claiming: boolean): number {
-    let head = load(this.#words, this.#head);
-    let position = head;
-    // Two rounds: a hint that is far behind is brought to within one of the tail on the way. Others who move it meanwhile
-    // make this begin anew; nobody does so that often in the time of a round.
-    const round = 2 * this.#capacity;
-    /** The first that was looked past because it was still being written. */
-    let writing: number | undefined;
-    for (let steps = round, tries = MOST_TRIES; steps >= 0 && tries > 0; steps--) {
+    const late = this.#late;
+    for (let tries = MOST_TRIES; tries > 0; tries--) {
+      const head = load(this.#words, this.#head);
+      // Behind the head there is nothing; nor further ahead than a round, but for one who was away for 2^31 messages.
+      if ((this.#from - head) >>> 0 > this.#capacity) {
+        this.#from = head;
+        late.clear();
+      }
+      const isReady = this.#searchNew();
+      // A producer commits its claims one after the other: what was being written may be ready by now, and comes first.
+      const position = late.hasReady() ? late.position : this.#from;
+      if (!isReady && position === this.#from) {
+        // From an old place the queue looks as if it ended: whoever believes that could sleep beside a message.
+        if (((load(this.#words, this.#head) - position) | 0) > 0) continue;
+        this.#helpHead(head);
+        return -1;
+      }
       const index = position & this.#mask;
+      if (!claiming) return index;
       const at = this.#cells.stateAt(index);
-      // pairs with: compareAndSet in WorkCells.settle. without it: a payload could be read before it is written.
       const word = load(this.#words, at);
-      const lap = word & LAP_MASK;
-      if (lap === lapOf(position, this.#shift)) {
-        const state = word & STATE_MASK;
-        if (state === READY) {
-          if (!claiming) return index;
-          // A producer commits its claims one after the other: what was being written may be ready by now, and comes first.
-          const first = writing === undefined ? position : this.#firstReady(writing, position);
-          if (first !== position) {
-            position = first;
-            continue;
-          }
-          if (!this.#claim(at, word)) continue;
-          const next = (position + 1) | 0;
-          if (position === head) compareAndSet(this.#words, this.#head, head, next);
-          const behind = load(this.#words, this.#cells.stateAt(next & this.#mask));
-          this.madeRoom = (behind & STATE_MASK) !== READY;
-          return index;
-        }
-        const next = (position + 1) | 0;
-        if (state === WRITING) writing ??= position;
-        else if (position === head) {
-          compareAndSet(this.#words, this.#head, head, next);
-          head = next;
-        }
-        position = next;
+      if ((word & (LAP_MASK | STATE_MASK)) !== (lapOf(position, this.#shift) | READY) || !this.#claim(at, word))
         continue;
-      }
-      // The last lap: the queue ends here. Any other: the cell was passed, or the head is far behind the tail. But an old
-      // head looks like both, and whoever believes it could sleep beside a message.
-      const now = load(this.#words, this.#head);
-      const moved = position === head ? now !== head : ((now - head) | 0) > 0;
-      if (moved) {
-        tries -= 1;
-        steps = round;
-        head = now;
-        position = now;
-        writing = undefined;
-        continue;
-      }
-      if (lap === lapOf((position - this.#capacity) | 0, this.#shift)) return -1;
-      const oldest = (load(this.#words, this.#tail) - this.#capacity) | 0;
-      const next = position === head && ((oldest - position) | 0) > 0 ? oldest : (position + 1) | 0;
-      if (position === head) {
-        compareAndSet(this.#words, this.#head, head, next);
-        head = next;
-      }
-      position = next;
+      if (position === this.#from) this.#from = (position + 1) | 0;
+      else late.pass();
+      this.#helpHead(head);
+      const behind = load(this.#words, this.#cells.stateAt((index + 1) & this.#mask));
+      this.madeRoom = (behind & STATE_MASK) !== READY;
+      return index;
     }
     return -1;
   }
 
-  /** The first position from `from` on whose message is ready now; `end` when none before it is. */
-  #firstReady(from: number, end: number): number {
-    for (let position = from; position !== end; position = (position + 1) | 0) {
+  /** Moves on to the next message that is ready; returns whether there is one. Without, it stays before what is being written. */
+  #searchNew(): boolean {
+    const late = this.#late;
+    const mark = late.mark;
+    let position = this.#from;
+    let firstLate: number | undefined;
+    let isReady = false;
+    // Two rounds: a place that is far behind is brought to within one of the tail on the way.
+    for (let steps = 2 * this.#capacity; steps >= 0; steps--) {
+      // pairs with: compareAndSet in WorkWriter.publish. without it: a payload could be read before it is written.
       const word = load(this.#words, this.#cells.stateAt(position & this.#mask));
-      if ((word & (LAP_MASK | STATE_MASK)) === (lapOf(position, this.#shift) | READY)) return position;
+      const lap = word & LAP_MASK;
+      if (lap === lapOf(position, this.#shift)) {
+        const state = word & STATE_MASK;
+        isReady = state === READY;
+        if (isReady) break;
+        if (state === WRITING) {
+          if (!late.add(position, word)) break;
+          firstLate ??= position;
+        }
+      } else if (lap === lapOf((position - this.#capacity) | 0, this.#shift))
+        break; // the last lap: here the queue ends
+      else {
+        // The cell was passed, or this place is far behind the tail.
+        const oldest = (load(this.#words, this.#tail) - this.#capacity) | 0;
+        if (((oldest - position) | 0) > 0) {
+          position = oldest;
+          continue;
+        }
+      }
+      position = (position + 1) | 0;
     }
-    return end;
+    if (!isReady && firstLate !== undefined) {
+      late.forgetSince(mark);
+      position = firstLate;
+    }
+    this.#from = position;
+    return isReady;
+  }
+
+  /** Moves the head to the first message that is not known to be taken. */
+  #helpHead(head: number): void {
+    const first = this.#late.isEmpty ? this.#from : this.#late.first;
+    if (((first - head) | 0) > 0) compareAndSet(this.#words, this.#head, head, first);
   }
 }

@@ -85,7 +85,7 @@ export const workMutants: readonly Mutant[] = [
   {
     name: 'work: head moved past a message that is being written',
     module: READER,
-    edits: [{ from: 'if (state === WRITING)\n', to: 'if (false)\n' }],
+    edits: [{ from: 'if (state === WRITING) {', to: 'if (false) {' }],
     scenario: 'work: two producers',
     finding: /left in state 2$/,
   },

@@ -28,6 +28,7 @@ export type FaultName =
   | 'name not looked at after the lock'
   | 'death not watched'
   | 'the dead not looked for'
+  | 'dead coordinator not followed'
   | 'dead thread not followed';
 
 export const faults: Readonly<Record<FaultName, Fault>> = {
@@ -53,6 +54,15 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'the dead not looked for': {
     module: '/ring/dist/work-endpoint.js',
     edits: [{ from: 'cells.sweep();', to: '' }],
+  },
+  'dead coordinator not followed': {
+    module: '/core/dist/shared-region.js',
+    edits: [
+      {
+        from: 'if (!coordinator.watchDeath(() => this.#endForTheDead()))\n            this.#endForTheDead();',
+        to: '',
+      },
+    ],
   },
   'dead thread not followed': {
     module: '/guard/dist/native.js',

@@ -1,4 +1,4 @@
-// `npm start [-- FILE]`, `npm test [-- PATTERN]`, `npm run bench [-- OPTION]` and `npm run bench:memory`: install and
+// `npm start [-- FILE]`, `npm test [-- PATTERN]`, `npm run test:long`, `npm run bench [-- OPTION]` and `npm run bench:memory`: install and
 // build what is missing, then run the target.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -8,6 +8,7 @@ import { build, checkHost, install, root } from './bootstrap.mjs';
 const targets = {
   start: () => enter('examples/demonstration'),
   test,
+  'test:long': testLong,
   bench: () => enter('bench'),
   'bench:memory': () => enter('bench', 'memory.js'),
 };
@@ -27,6 +28,14 @@ async function enter(directory, program = 'main.js') {
   const main = join(root, directory, 'dist', program);
   process.argv.splice(1, process.argv.length - 1, main, ...passedOn);
   await import(main);
+}
+
+/** Hours of what the tests try for seconds: storms, sleeps and fuzzing, unless other tests are named. */
+function testLong() {
+  const amounts = { MEMLANE_STORM: '600', MEMLANE_PARKS: '1000000', MEMLANE_FUZZ: '20' };
+  for (const [name, amount] of Object.entries(amounts)) process.env[name] ??= amount;
+  if (passedOn.length === 0) passedOn.push('storm', 'ring/parking', 'fuzz');
+  test();
 }
 
 /** Jest needs options of Node, hence a process of its own. */

@@ -322,7 +322,8 @@ export class WorkQueue implements Disposable {
     expectWritable(work.region);
     const { table } = work;
     const cells = this.#cells;
-    const participant = table.takeAny(role, (slot) => cells.recover(slot), row);
+    const busy = `All ${role === Role.producer ? 'producers' : 'consumers'}' places are taken`;
+    const participant = table.takeAny(role, (slot) => cells.recover(slot), row, busy);
     try {
       const endpoint = make({ work, cells, participant });
       this.#endpoints.add(endpoint);

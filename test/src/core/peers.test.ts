@@ -4,6 +4,7 @@ import { memory, ParkKind, Peer, Region, Role, sweepAnonymousBells } from '@meml
 import { makeFifo, PAGE_SIZE } from '@memlane/linux';
 import { NOBODY, rootTest } from '../linux/machine.ts';
 import { openDescriptors } from '../linux/proc.ts';
+import { inPidNamespace } from '../support/namespace.ts';
 import { Program } from '../support/program.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { pause, thrownBy } from '../support/speech.ts';
@@ -289,7 +290,7 @@ describe('another pid namespace', () => {
     await using owner = new Program(
       'core-participant',
       { descriptor: file.descriptor, scene: 'hold', slot: 0 },
-      { wrapper: ['unshare', '--pid', '--fork', '--kill-child'] },
+      { wrapper: inPidNamespace },
     );
     // Its number means another process here.
     expect(await owner.next('taken')).toBe(1);

@@ -1,7 +1,8 @@
 import { closeSync, openSync, renameSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { ACKNOWLEDGEMENT, ResizeWords, SharedRegion } from '@memlane/core';
-import { Program, whyNotRoot } from '../support/program.ts';
+import { inPidNamespace, whyNoPidNamespace } from '../support/namespace.ts';
+import { Program } from '../support/program.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { type PlainError, pause, rejectionOf, thrownBy } from '../support/speech.ts';
 
@@ -226,19 +227,22 @@ describe('among processes', () => {
     expect(await sees(other, 100)).toMatchObject({ faults: 0 });
   });
 
-  const inNamespace = whyNotRoot === null ? test : test.skip;
-  inNamespace(`a member in another pid namespace is asked like any other (${whyNotRoot ?? 'as root'})`, async () => {
-    using scratch = scratchFolder();
-    const path = newFile(scratch.file('data'));
-    await using one = await member({ path });
-    await using other = await member({ path, busy: true }, ['unshare', '--pid', '--fork', '--kill-child']);
-    one.tell('resize 100 20000');
-    expect(await one.next('resized')).toBe(100);
-    expect(await sees(other, 100)).toMatchObject({ faults: 0, members: 2 });
-    other.tell('resize 5000 20000');
-    expect(await other.next('resized')).toBe(5000);
-    expect(await sees(one, 5000)).toMatchObject({ faults: 0 });
-  });
+  const inNamespace = whyNoPidNamespace === null ? test : test.skip;
+  inNamespace(
+    `a member in another pid namespace is asked like any other (${whyNoPidNamespace ?? 'as root'})`,
+    async () => {
+      using scratch = scratchFolder();
+      const path = newFile(scratch.file('data'));
+      await using one = await member({ path });
+      await using other = await member({ path, busy: true }, inPidNamespace);
+      one.tell('resize 100 20000');
+      expect(await one.next('resized')).toBe(100);
+      expect(await sees(other, 100)).toMatchObject({ faults: 0, members: 2 });
+      other.tell('resize 5000 20000');
+      expect(await other.next('resized')).toBe(5000);
+      expect(await sees(one, 5000)).toMatchObject({ faults: 0 });
+    },
+  );
 });
 
 describe('rule 7: a coordinator that dies in the middle', () => {

@@ -13,13 +13,13 @@ import { scratchFolder } from '../support/scratch.ts';
 
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 
-describe.each(['named', 'anonymous'] as const)('counters, %s', (backing) => {
+describe.each(['named', 'anonymous', 'on disk'] as const)('counters, %s', (backing) => {
   /** Runs with two openings of one file. */
   function withPair(shape: CountersShape, run: (one: Counters, other: Counters) => void): void {
-    using scratch = scratchFolder();
+    using scratch = scratchFolder(backing === 'on disk' ? 'disk' : 'memory');
     const path = scratch.file('counters');
-    using one = backing === 'named' ? createCounters(path, shape) : createAnonymousCounters(shape);
-    using other = backing === 'named' ? openCounters(path) : attachCounters(one.descriptor());
+    using one = backing !== 'anonymous' ? createCounters(path, shape) : createAnonymousCounters(shape);
+    using other = backing !== 'anonymous' ? openCounters(path) : attachCounters(one.descriptor());
     run(one, other);
   }
 

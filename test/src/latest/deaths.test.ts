@@ -8,7 +8,7 @@ import { fault, VALUE_BYTES } from './pattern.ts';
 
 test('no torn, stale or missing value while a writer at full speed is killed again and again', () =>
   withSeed(async (random) => {
-    using scratch = scratchFolder();
+    using scratch = scratchFolder(random.pick(['memory', 'disk']));
     const path = scratch.file('value');
     using value = createLatestValue(path, { valueBytes: VALUE_BYTES, startVersion: 2 ** 32 - 30_000 });
     await using reader = new Program('latest-reader', { path, way: random.pick(['read', 'readInto']) });

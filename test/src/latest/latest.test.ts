@@ -13,16 +13,16 @@ import { scratchFolder } from '../support/scratch.ts';
 
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 
-describe.each(['named', 'anonymous'] as const)('a latest value, %s', (backing) => {
+describe.each(['named', 'anonymous', 'on disk'] as const)('a latest value, %s', (backing) => {
   /** Runs with two openings of one latest value. */
   async function withPair(
     shape: LatestValueShape,
     run: (one: LatestValue, other: LatestValue) => void | Promise<void>,
   ): Promise<void> {
-    using scratch = scratchFolder();
+    using scratch = scratchFolder(backing === 'on disk' ? 'disk' : 'memory');
     const path = scratch.file('value');
-    using one = backing === 'named' ? createLatestValue(path, shape) : createAnonymousLatestValue(shape);
-    using other = backing === 'named' ? openLatestValue(path) : attachLatestValue(one.descriptor());
+    using one = backing !== 'anonymous' ? createLatestValue(path, shape) : createAnonymousLatestValue(shape);
+    using other = backing !== 'anonymous' ? openLatestValue(path) : attachLatestValue(one.descriptor());
     await run(one, other);
   }
 

@@ -1,5 +1,6 @@
+import { mutate } from '../support/mutation.ts';
 import { cellMutants } from './cell-mutants.ts';
-import { type Mutant, mutants } from './mutants.ts';
+import { mutants } from './mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import { workMutants } from './work-mutants.ts';
 
@@ -46,7 +47,10 @@ export function load(url: string, context: unknown, next: Next<Loaded>): Loaded 
     const source = String(loaded.source);
     return {
       ...loaded,
-      source: publicNames(mutant !== undefined && url.endsWith(mutant.module) ? mutate(source) : source, module),
+      source: publicNames(
+        mutant !== undefined && url.endsWith(mutant.module) ? mutate(mutant.name, source, mutant.edits) : source,
+        module,
+      ),
     };
   });
 }
@@ -54,15 +58,6 @@ export function load(url: string, context: unknown, next: Next<Loaded>): Loaded 
 /** Private names become ordinary ones, told apart by module, for {@link file://./fingerprint.ts}. */
 function publicNames(source: string, module: string): string {
   return source.replace(/#(?=[A-Za-z])/g, `private_${module.replaceAll('-', '_')}_`);
-}
-
-function mutate(source: string): string {
-  const { name, edits } = mutant as Mutant;
-  return edits.reduce((text, { from, to }) => {
-    const parts = text.split(from);
-    if (parts.length !== 2) throw new Error(`Mutant '${name}' fits ${parts.length - 1} places instead of one: ${from}`);
-    return parts.join(to);
-  }, source);
 }
 
 function then<Value>(result: Value | Promise<Value>, change: (value: Value) => Value): Value | Promise<Value> {

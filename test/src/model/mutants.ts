@@ -1,3 +1,4 @@
+import type { Edits } from '../support/mutation.ts';
 import type { AnyScenarioName } from './scenario-names.ts';
 
 /*
@@ -8,7 +9,7 @@ export interface Mutant {
   readonly name: string;
   /** End of the module's URL. */
   readonly module: string;
-  readonly edits: readonly { readonly from: string; readonly to: string }[];
+  readonly edits: Edits;
   /** The scenario that has to find it, and how its message begins. */
   readonly scenario: AnyScenarioName;
   readonly finding: RegExp;

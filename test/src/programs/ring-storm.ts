@@ -1,5 +1,5 @@
-// One life in a storm: waits for a line 'WAY SEED LIFE COUNT', then writes or reads until it is killed, or, with a count,
-// until the end of the stream: { path, role, journal, traffic, reading? }.
+// One life in a storm over a ring: { path, traffic }. Waits for a line { role, journal, way, seed, life, count, reading? }, then
+// writes or reads until it is killed, or, with a count, until the end of the stream.
 import { memory } from '@memlane/core';
 import {
   Action,
@@ -19,24 +19,27 @@ import { Commands, parameters, pause, say } from '../support/speech.ts';
 /** How an end works: blocking with that strategy, awaiting with it, or by iteration. */
 type Way = `${'blocking' | 'awaiting' | 'iterating'}:${WaitStrategy}`;
 
-const given = parameters<{
-  path: string;
-  role: 'producer' | 'consumer';
-  journal: string;
-  traffic: Traffic;
-  reading?: ConsumerOptions;
-}>();
-const { path, role, traffic } = given;
+interface Part {
+  readonly role: 'producer' | 'consumer';
+  readonly journal: string;
+  readonly way: Way;
+  readonly seed: number;
+  readonly life: number;
+  readonly count: number;
+  readonly reading?: ConsumerOptions;
+}
+
+const { path, traffic } = parameters<{ path: string; traffic: Traffic }>();
 const judge = process.ppid;
 const commands = new Commands();
 say('ready');
-const [way = '', seed, life, count] = (await commands.next()).split(' ') as [Way, string, string, string];
+const { role, journal: journalPath, way, seed, life, count, reading }: Part = JSON.parse(await commands.next());
 const [manner, wait] = way.split(':') as [string, WaitStrategy];
-const random = new Random(Number(seed));
-using journal = new Journal(given.journal);
+const random = new Random(seed);
+using journal = new Journal(journalPath);
 using ring = openRing(path);
-if (role === 'producer') await produce(ring.producer({ wait }), Number(life), Number(count));
-else await consume(ring.consumer({ ...given.reading, wait }));
+if (role === 'producer') await produce(ring.producer({ wait }), life, count);
+else await consume(ring.consumer({ ...reading, wait }));
 say('ended');
 process.exit();
 
@@ -64,7 +67,8 @@ async function produce(producer: Producer, ownLife: number, total: number): Prom
     inBatch += 1;
     if (random.chance(0.3)) {
       commit(number + 1);
-      if (random.chance(0.1)) {
+      // The processors are for the births of successors, too.
+      if (random.chance(0.3)) {
         if (manner === 'blocking') memory.sleepSync(1);
         else await pause(1);
       }
@@ -98,6 +102,7 @@ function handle(from: Uint8Array, offset: number, length: number, type: number):
   const wrong = fault(from, offset, length, type, traffic, type);
   if (wrong !== undefined) throw new Error(wrong);
   journal.note(Event.handled, type);
+  if (random.chance(0.01)) memory.sleepSync(1); // so that some die before they have advanced over it
 }
 
 /** A blocked thread hears nothing of its standard input. */

@@ -1,5 +1,5 @@
-// One life in a storm over a work queue: waits for a line 'SEED LIFE COUNT', then writes or handles, on its main thread and
-// on a worker thread, until it is killed, or, with a count, until the end of the stream: { path, role, journal, traffic }.
+// One life in a storm over a work queue: { path, traffic }. Waits for a line { role, journal, seed, life, count }, then writes
+// or handles, on its main thread and on a worker thread, until it is killed, or, with a count, until the end of the stream.
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { memory } from '@memlane/core';
@@ -22,13 +22,13 @@ import { Commands, parameters, pause, say } from '../support/speech.ts';
 
 interface Given {
   readonly path: string;
-  readonly role: 'producer' | 'consumer';
-  readonly journal: string;
   readonly traffic: Traffic;
 }
 
 interface Part extends Given {
   readonly descriptor: WorkQueueDescriptor;
+  readonly role: 'producer' | 'consumer';
+  readonly journal: string;
   readonly seed: number;
   readonly life: number;
   readonly count: number;
@@ -41,11 +41,10 @@ else await play(workerData);
 async function main(given: Given): Promise<void> {
   const commands = new Commands();
   say('ready');
-  const [seed, life, count] = (await commands.next()).split(' ').map(Number) as [number, number, number];
-  const descriptor = openWorkQueue(given.path).descriptor();
-  const part = { ...given, descriptor, seed, life: 2 * life, count };
+  const told = JSON.parse(await commands.next());
+  const part: Part = { ...given, ...told, descriptor: openWorkQueue(given.path).descriptor(), life: 2 * told.life };
   const worker = new Worker(fileURLToPath(import.meta.url), {
-    workerData: { ...part, seed: seed ^ 1, life: 2 * life + 1 },
+    workerData: { ...part, seed: part.seed ^ 1, life: part.life + 1 },
   });
   const other = new Promise((resolve, reject) => {
     worker.once('exit', resolve);
@@ -59,10 +58,14 @@ async function main(given: Given): Promise<void> {
 
 async function play({ descriptor, role, journal: path, traffic, seed, life, count }: Part): Promise<void> {
   const random = new Random(seed);
+  /** Key of the message whose handler has returned last. */
+  let inHand: number | undefined;
   using journal = new Journal(path);
   using queue = attachWorkQueue(descriptor);
   const blocking = random.chance(0.5);
-  const wait: WaitStrategy = random.pick(blocking ? ['park', 'adaptive', 'yield'] : ['event', 'adaptive']);
+  const sleeping: WaitStrategy = random.pick(blocking ? ['park', 'adaptive'] : ['event', 'adaptive']);
+  // Few that do not sleep: the processors are for the births of successors.
+  const wait: WaitStrategy = random.chance(0.05) ? 'yield' : sleeping;
   if (role === 'producer') await produce(queue.producer({ wait }));
   else await consume(queue.consumer({ wait }));
 
@@ -99,6 +102,7 @@ async function play({ descriptor, role, journal: path, traffic, seed, life, coun
   }
 
   async function consume(consumer: WorkConsumer): Promise<void> {
+    journal.note(Event.begun);
     const held: Delivery[] = [];
     const keeping = random.chance(0.4);
     while (!consumer.isEnded || held.length > 0) {
@@ -106,34 +110,48 @@ async function play({ descriptor, role, journal: path, traffic, seed, life, coun
       if (keeping) {
         const delivery = consumer.tryTake();
         found = delivery !== null;
-        if (delivery !== null) held.push(delivery);
+        if (delivery !== null) {
+          handle(delivery.view, delivery.offset, delivery.length, delivery.type);
+          held.push(delivery);
+        }
         if (held.length > 3 || !found) for (const each of held.splice(0)) settle(each);
       } else found = consumer.poll(handler, random.between(1, 20)) > 0;
+      acknowledged();
       if (found) continue;
       if (!blocking) await consumer.wait();
       else if (!consumer.waitSync(1000)) endWithJudge();
     }
   }
 
+  /** What was handled and is given back is no different from what the dead had handled. */
   function settle(delivery: Delivery): void {
     if (random.chance(0.1)) {
       delivery.nack({ delayMs: random.pick([0, 1, 20]) });
       return;
     }
-    handle(delivery.view, delivery.offset, delivery.length, delivery.type);
     delivery.ack();
+    journal.note(Event.settled, delivery.type);
   }
 
   function handler(view: RecordView, offset: number, length: number, type: number): Action {
+    acknowledged();
     if (random.chance(0.05)) return Action.ABORT;
     handle(view, offset, length, type);
+    inHand = type;
     return Action.CONTINUE;
+  }
+
+  /** What a handler has returned from is acknowledged before the next one is called. */
+  function acknowledged(): void {
+    if (inHand !== undefined) journal.note(Event.settled, inHand);
+    inHand = undefined;
   }
 
   function handle(view: RecordView, offset: number, length: number, type: number): void {
     const wrong = fault(view.u8, offset, length, type, traffic, type);
     if (wrong !== undefined) throw new Error(wrong);
     journal.note(Event.handled, type);
+    if (random.chance(0.02)) memory.sleepSync(1); // so that some die before they have acknowledged it
   }
 }
 

@@ -17,13 +17,16 @@ interface Medium {
   readonly start: number;
 }
 
-/** For one and one, every backing from every start. The other kinds share the lane with it: each backing from one start. */
+/**
+ * For one and one, in one thread, every backing from every start: how a file is mapped does not depend on where its positions
+ * are. Everything else has each backing from one start, another one for each kind.
+ */
 function mediaOf(place: Place): Medium[] {
   const froms = Object.entries(starts);
   return (Object.keys(kinds) as KindName[]).flatMap((kind, shift) =>
     backings.flatMap((backing, index) =>
       froms
-        .filter((_, at) => kind === 'spsc' || (place !== 'one thread' && at === (index + shift) % froms.length))
+        .filter((_, at) => (place === 'one thread' ? kind === 'spsc' : at === (index + shift) % froms.length))
         .map(([from, start]) => ({ kind, backing, from, start })),
     ),
   );

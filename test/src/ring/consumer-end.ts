@@ -108,8 +108,8 @@ export class ConsumerEnd extends End<Consumer, ConsumerOptions> {
   } = {}): Promise<Received[]> {
     const seen: Received[] = [];
     const messages = key === undefined ? this.endpoint : this.endpoint.messages({ signal: this.signal(key) });
-    for await (const message of messages) {
-      seen.push(message);
+    for await (const { data, type } of messages) {
+      seen.push({ data: Buffer.from(data), type }); // a delivery's lies in the queue
       if (seen.length - 1 === breakAt) break;
       if (seen.length - 1 === closeAt) this.endpoint.close();
     }

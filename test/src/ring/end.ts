@@ -1,12 +1,6 @@
-import {
-  attachRing,
-  type Consumer,
-  type EndpointOptions,
-  type Producer,
-  type Ring,
-  type RingDescriptor,
-} from 'memlane';
+import type { Consumer, EndpointOptions, Producer, Ring, RingDescriptor } from 'memlane';
 import { type PlainError, plainError } from '../support/speech.ts';
+import { attach } from './conformance/bed.ts';
 import type { Traffic } from './traffic.ts';
 
 /*
@@ -35,7 +29,7 @@ export abstract class End<Endpoint extends Producer | Consumer, Options extends 
     this.reset();
     this.#defaults = defaults;
     process.env.MEMLANE_DIR = folder;
-    this.#ring = attachRing(descriptor);
+    this.#ring = attach(descriptor);
     this.#ownsRing = true;
   }
 

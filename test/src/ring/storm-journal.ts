@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
 /*
  * What the two sides of a storm have done, written down where SIGKILL cannot take it back: entries of three 32-bit
@@ -27,7 +27,7 @@ export function unpackKey(packed: number): MessageKey {
 export const MAX_MESSAGES: number = 2 ** NUMBER_BITS - 1;
 
 /** Entries: what happened, the key of the message concerned or the number of the life. */
-export const Event = { begun: 0, handled: 1, advanced: 2, committed: 3, ended: 4 } as const;
+export const Event = { begun: 0, handled: 1, advanced: 2, committed: 3, ended: 4, settled: 5 } as const;
 type EventNumber = (typeof Event)[keyof typeof Event];
 
 export interface Entry {
@@ -57,14 +57,20 @@ export class Journal implements Disposable {
   }
 }
 
-export function readJournal(path: string): Entry[] {
-  const bytes = readFileSync(path);
-  if (bytes.length % ENTRY_BYTES !== 0) throw new Error(`${path} ends inside an entry`);
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  return Array.from({ length: words.length / 2 }, (_, i) => ({
-    event: words[2 * i] as EventNumber,
-    value: words[2 * i + 1] as number,
-  }));
+/** Entries read at a time: a journal may be longer than an array of its entries should be. */
+const CHUNK_ENTRIES = 8192;
+
+export function* readJournal(path: string): Generator<Entry, void> {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    if (fstatSync(fd).size % ENTRY_BYTES !== 0) throw new Error(`${path} ends inside an entry`);
+    const words = new Int32Array((CHUNK_ENTRIES * ENTRY_BYTES) / 4);
+    for (let bytes = readSync(fd, words); bytes > 0; bytes = readSync(fd, words))
+      for (let at = 0; at < bytes / 4; at += 2)
+        yield { event: words[at] as EventNumber, value: words[at + 1] as number };
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What a storm came to. */
@@ -82,14 +88,14 @@ export interface Verdict {
  *
  * @throws with the first thing that is wrong.
  */
-export function judge(consumed: readonly Entry[], produced: readonly Entry[]): Verdict {
+export function judge(consumed: Iterable<Entry>, produced: Iterable<Entry>): Verdict {
   const committed = lastCommitted(produced);
-  /** Every message in the order of its first handling. */
-  const order: number[] = [];
-  /** How many of them are surely advanced over. */
-  let advanced = 0;
-  /** Where the consumer that lives now is in the order; undefined until its first message says so. */
+  /** Messages that were handled and are not surely advanced over, in the order of their first handling. */
+  let open: number[] = [];
+  /** Where the consumer that lives now is among them; undefined until its first message says so. */
   let place: number | undefined;
+  let last: number | undefined;
+  let messages = 0;
   let repeats = 0;
   let consumers = 0;
   let ended = false;
@@ -99,37 +105,41 @@ export function judge(consumed: readonly Entry[], produced: readonly Entry[]): V
       consumers += 1;
       place = undefined;
     } else if (event === Event.advanced) {
-      if (place !== undefined) advanced = Math.max(advanced, place);
+      if (place !== undefined) open = open.slice(place);
+      place = place === undefined ? undefined : 0;
     } else if (event === Event.ended) {
       ended = true;
     } else {
       place ??= beginning(value);
-      if (place < order.length) {
-        if (order[place] !== value)
-          throw new Error(`${name(value)} was repeated in the place of ${name(order[place])}`);
+      if (place < open.length) {
+        if (open[place] !== value) throw new Error(`${name(value)} was repeated in the place of ${name(open[place])}`);
         repeats += 1;
       } else {
-        expectSuccessor(order.at(-1), value);
-        order.push(value);
+        expectSuccessor(last, value);
+        open.push(value);
+        last = value;
+        messages += 1;
       }
       place += 1;
     }
   }
   if (!ended) throw new Error('no consumer saw the end of the stream');
-  const last = order.at(-1);
-  for (const [life, number] of committed) {
-    const { life: lastLife, number: lastNumber } = last === undefined ? { life: -1, number: -1 } : unpackKey(last);
-    if (life > lastLife || (life === lastLife && number > lastNumber))
+  for (const [life, number] of committed)
+    if (isBehind(last, packKey({ life, number })))
       throw new Error(`${name(packKey({ life, number }))} was committed, but never handled`);
-  }
-  return { messages: order.length, repeats, producers: committed.size, consumers };
+  return { messages, repeats, producers: committed.size, consumers };
 
-  /** Where a consumer's first message stands in the order: nowhere but behind what was surely advanced over. */
+  /** Where a consumer's first message stands: nowhere but behind what was surely advanced over. */
   function beginning(first: number): number {
-    const found = order.indexOf(first, advanced);
+    const found = open.indexOf(first);
     if (found >= 0) return found;
-    if (order.lastIndexOf(first) >= 0) throw new Error(`${name(first)} came again after it had been advanced over`);
-    return order.length;
+    if (!isBehind(last, first)) throw new Error(`${name(first)} came again after it had been advanced over`);
+    return open.length;
+  }
+
+  /** Whether `next` is of a later life than `previous`, or of the same and has a larger number. */
+  function isBehind(previous: number | undefined, next: number): boolean {
+    return previous === undefined || next >>> 0 > previous >>> 0;
   }
 
   /** A new message is the next one of its life, or the first one of a later life. */
@@ -154,7 +164,7 @@ export function judge(consumed: readonly Entry[], produced: readonly Entry[]): V
  *
  * @throws with the first thing that is wrong.
  */
-export function judgeMany(consumed: readonly Entry[], produced: readonly Entry[]): Verdict {
+export function judgeMany(consumed: Iterable<Entry>, produced: Iterable<Entry>): Verdict {
   const committed = lastCommitted(produced);
   /** Of each life: messages handled at least once, and those that are surely advanced over. */
   const handled = new Map<number, number>();
@@ -191,8 +201,37 @@ export function judgeMany(consumed: readonly Entry[], produced: readonly Entry[]
   return { messages, repeats, producers: committed.size, consumers };
 }
 
+/**
+ * Judges what the consumers of a work queue handled, in one journal: each message that was committed was handled, and none
+ * again after it had been acknowledged. Between the two a consumer may have died.
+ *
+ * @throws with the first thing that is wrong.
+ */
+export function judgeWork(consumed: Iterable<Entry>, produced: Iterable<Entry>): Verdict {
+  const handled = new Set<number>();
+  const settled = new Set<number>();
+  let repeats = 0;
+  let consumers = 0;
+  for (const { event, value } of consumed) {
+    if (event === Event.begun) consumers += 1;
+    else if (event === Event.settled) settled.add(value);
+    else if (event === Event.handled) {
+      if (settled.has(value)) throw new Error(`${name(value)} came again after it had been acknowledged`);
+      if (handled.has(value)) repeats += 1;
+      handled.add(value);
+    }
+  }
+  const lives = new Set<number>();
+  for (const { event, value } of produced) {
+    if (event !== Event.committed) continue;
+    lives.add(unpackKey(value).life);
+    if (!handled.has(value)) throw new Error(`${name(value)} was committed, but never handled`);
+  }
+  return { messages: handled.size, repeats, producers: lives.size, consumers };
+}
+
 /** The last number that each life has committed for sure. */
-function lastCommitted(produced: readonly Entry[]): Map<number, number> {
+function lastCommitted(produced: Iterable<Entry>): Map<number, number> {
   const committed = new Map<number, number>();
   for (const { event, value } of produced) {
     if (event !== Event.committed) continue;

@@ -1,12 +1,19 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
 import { PAGE_SIZE } from '@memlane/linux';
 import {
+  attachRing,
+  attachWorkQueue,
   type ConsumerOptions,
   createAnonymousRing,
+  createAnonymousWorkQueue,
   createRing,
+  createWorkQueue,
   type Ring,
+  type RingDescriptor,
   type RingShape,
   type WaitStrategy,
+  type WorkQueueDescriptor,
+  type WorkQueueStatistics,
 } from 'memlane';
 import type { Received } from '../consumer-end.ts';
 import type { Ends, Place } from '../places.ts';
@@ -23,6 +30,8 @@ type Promised =
   | 'waiting'
   /** A consumer's place is kept for its successor. */
   | 'succession'
+  /** Room is counted in bytes, and given back in the order of messages, a batch at a time. */
+  | 'lanes'
   /** One producer and one consumer at a time. */
   | 'one each';
 
@@ -36,29 +45,44 @@ export interface Kind {
 /** A consumer of this name finds its place again where many read everything. */
 const READER: ConsumerOptions = { name: 'reader', from: 'oldest' };
 
-export type KindName = 'spsc' | 'mpsc' | 'broadcast' | 'broadcast, overwriting' | 'broadcast, evicting' | 'bus';
+export type KindName =
+  | 'spsc'
+  | 'mpsc'
+  | 'broadcast'
+  | 'broadcast, overwriting'
+  | 'broadcast, evicting'
+  | 'bus'
+  | 'work queue';
 
-/** Every kind of ring; one producer and one consumer find the same in each, but for what is promised. */
+/** Every topology; one producer and one consumer find the same in each, but for what is promised. */
 export const kinds: Readonly<Record<KindName, Kind>> = {
-  spsc: { shape: {}, reading: {}, promises: ['waiting', 'succession', 'one each'] },
-  mpsc: { shape: { topology: 'mpsc', producers: 3 }, reading: {}, promises: ['waiting', 'succession'] },
-  broadcast: { shape: { topology: 'broadcast', consumers: 3 }, reading: READER, promises: ['waiting', 'succession'] },
+  spsc: { shape: {}, reading: {}, promises: ['waiting', 'succession', 'lanes', 'one each'] },
+  mpsc: { shape: { topology: 'mpsc', producers: 3 }, reading: {}, promises: ['waiting', 'succession', 'lanes'] },
+  broadcast: {
+    shape: { topology: 'broadcast', consumers: 3 },
+    reading: READER,
+    promises: ['waiting', 'succession', 'lanes'],
+  },
   'broadcast, overwriting': {
     shape: { topology: 'broadcast', consumers: 3, overwrite: true },
     reading: { from: 'oldest' },
-    promises: [],
+    promises: ['lanes'],
   },
   'broadcast, evicting': {
     shape: { topology: 'broadcast', consumers: 3, maxLagBytes: CAPACITY },
     reading: READER,
-    promises: ['waiting', 'succession'],
+    promises: ['waiting', 'succession', 'lanes'],
   },
   bus: {
     shape: { topology: 'bus', producers: 3, consumers: 3 },
     reading: READER,
-    promises: ['waiting', 'succession'],
+    promises: ['waiting', 'succession', 'lanes'],
   },
+  'work queue': { shape: { producers: 3, consumers: 3 }, reading: {}, promises: ['waiting', 'succession'] },
 };
+
+/** Messages that a work queue of these cases has room for. */
+const CELLS = 16;
 
 /** One ring on which every case runs. */
 export interface Medium {
@@ -102,8 +126,29 @@ export const APART: readonly Place[] = ['worker threads', 'processes'];
 
 /** Makes the ring of a case. */
 export function makeRing({ kind, backing, start }: Medium, path: string): Ring {
-  const shape = { ...kinds[kind].shape, capacityBytes: CAPACITY, startPosition: start };
-  return backing === 'an anonymous file' ? createAnonymousRing(shape) : createRing(path, shape);
+  const { shape } = kinds[kind];
+  if (kind === 'work queue') {
+    // Its positions count messages: it wraps when it is full for the first time.
+    const startPosition = start === 0 ? 0 : start + 96 - CELLS / 2;
+    const plan = { ...shape, capacity: CELLS, messageBytes: CAPACITY - 8, startPosition };
+    const queue = backing === 'an anonymous file' ? createAnonymousWorkQueue(plan) : createWorkQueue(path, plan);
+    return queue as unknown as Ring; // the same verbs; of what it has not, cases say that they need it
+  }
+  const plan = { ...shape, capacityBytes: CAPACITY, startPosition: start };
+  return backing === 'an anonymous file' ? createAnonymousRing(plan) : createRing(path, plan);
+}
+
+/** A ring that another thread or process has, as {@link makeRing}. */
+export function attach(descriptor: RingDescriptor | WorkQueueDescriptor): Ring {
+  return descriptor.type === 'memlane.work' ? (attachWorkQueue(descriptor) as unknown as Ring) : attachRing(descriptor);
+}
+
+/** Messages that nobody is done with, where each takes so many bytes of a ring. */
+export function undone(ring: Ring, recordBytes: number): number {
+  const { backlogBytes, ...rest } = ring.statistics();
+  if (backlogBytes !== undefined) return backlogBytes / recordBytes;
+  const { ready, claimed, returned } = rest as unknown as WorkQueueStatistics;
+  return ready + claimed + returned;
 }
 
 /** A text that is recognised, of at least that many bytes. */

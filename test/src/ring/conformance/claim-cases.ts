@@ -73,7 +73,7 @@ export const claimCases: readonly Case[] = [
   },
   {
     name: 'a batch that meets a full ring keeps what it has claimed',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       let claimed = 0;
@@ -143,7 +143,7 @@ export const claimCases: readonly Case[] = [
   },
   {
     name: 'a ring filled to the last byte takes nothing more, not even nothing, until something is read',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       strictEqual(await producer.writeUntilFull(text(0, 56)), CAPACITY / 64);
@@ -161,7 +161,7 @@ export const claimCases: readonly Case[] = [
   },
   {
     name: 'empty messages fill a ring too',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       strictEqual(await producer.writeUntilFull(''), CAPACITY / RECORD_HEADER);
@@ -170,7 +170,7 @@ export const claimCases: readonly Case[] = [
   },
   {
     name: 'the longest message fits an empty ring wherever it begins, and no ring with anything in it',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       const longest = pattern(CAPACITY - RECORD_HEADER);

@@ -1,5 +1,16 @@
-import { attachRing } from 'memlane';
-import { CAPACITY, type Case, deepStrictEqual, ok, refuses, strictEqual, text, textsOf, until } from './bed.ts';
+import {
+  attach,
+  CAPACITY,
+  type Case,
+  deepStrictEqual,
+  ok,
+  refuses,
+  strictEqual,
+  text,
+  textsOf,
+  undone,
+  until,
+} from './bed.ts';
 
 const PRODUCER_METHODS = [
   'tryClaim',
@@ -130,7 +141,7 @@ export const lifeCases: readonly Case[] = [
       strictEqual(await consumer.isClosed(), true);
       let disposed: { closed: boolean } | undefined;
       {
-        using attached = attachRing(ring.descriptor());
+        using attached = attach(ring.descriptor());
         disposed = attached.producer();
         strictEqual(disposed.closed, false);
       }
@@ -158,14 +169,14 @@ export const lifeCases: readonly Case[] = [
       await consumer.takeAll(1);
       await producer.close();
       await consumer.close();
-      ok(ring.statistics().backlogBytes > 0);
+      ok(undone(ring, 1) > 0);
       await consumer.open();
       deepStrictEqual(textsOf(await consumer.takeAll()), [text(1), text(2), text(3)]);
     },
   },
   {
     name: 'what a poll had handled before its handler threw comes again to the successor',
-    needs: ['succession'],
+    needs: ['succession', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       for (let n = 0; n < 3; n++) await producer.tryWrite(text(n));
@@ -177,7 +188,7 @@ export const lifeCases: readonly Case[] = [
   },
   {
     name: 'the statistics are exact',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer, ring, kind }) => {
       const { topology = 'spsc', producers: places = 1, consumers: seats = 1 } = kind.shape;
       const { name } = kind.reading;
@@ -267,8 +278,8 @@ export const lifeCases: readonly Case[] = [
     name: 'a descriptor survives JSON',
     run: async ({ producer, ring, kind }) => {
       await producer.open();
-      using attached = attachRing(JSON.parse(JSON.stringify(ring.descriptor())));
-      strictEqual(attached.capacityBytes, CAPACITY);
+      using attached = attach(JSON.parse(JSON.stringify(ring.descriptor())));
+      strictEqual(attached.capacityBytes, ring.capacityBytes);
       strictEqual(attached.path, ring.path);
       await producer.tryWrite('x');
       strictEqual(attached.topology, ring.topology);

@@ -1,5 +1,5 @@
 import { Action } from 'memlane';
-import { APART, CAPACITY, type Case, deepStrictEqual, ok, strictEqual, text, textsOf, until } from './bed.ts';
+import { APART, CAPACITY, type Case, deepStrictEqual, ok, strictEqual, text, textsOf, undone, until } from './bed.ts';
 
 /** Bytes that text(n, 56) takes in a ring. */
 const RECORD = 64;
@@ -34,6 +34,7 @@ export const pollCases: readonly Case[] = [
   },
   {
     name: 'the space is given back after the batch, not before',
+    needs: ['lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (const message of texts(0, 3)) await producer.tryWrite(message);
@@ -42,7 +43,7 @@ export const pollCases: readonly Case[] = [
         backlogs,
         [4, 4, 4, 4].map((records) => records * RECORD),
       );
-      strictEqual(ring.statistics().backlogBytes, 0);
+      strictEqual(undone(ring, RECORD), 0);
     },
   },
   {
@@ -63,7 +64,7 @@ export const pollCases: readonly Case[] = [
       const { count, seen } = await consumer.poll([Action.CONTINUE, Action.BREAK]);
       strictEqual(count, 2);
       deepStrictEqual(textsOf(seen), texts(0, 1));
-      strictEqual(ring.statistics().backlogBytes, 3 * RECORD);
+      strictEqual(undone(ring, RECORD), 3);
       deepStrictEqual(textsOf(await consumer.takeAll()), texts(2, 4));
     },
   },
@@ -75,13 +76,14 @@ export const pollCases: readonly Case[] = [
       const { count, seen } = await consumer.poll([Action.CONTINUE, Action.ABORT]);
       strictEqual(count, 1);
       deepStrictEqual(textsOf(seen), texts(0, 1));
-      strictEqual(ring.statistics().backlogBytes, 4 * RECORD);
+      strictEqual(undone(ring, RECORD), 4);
       strictEqual((await consumer.poll([Action.ABORT])).count, 0);
       deepStrictEqual(textsOf(await consumer.takeAll()), texts(1, 4));
     },
   },
   {
     name: 'COMMIT gives the space back at once and goes on',
+    needs: ['lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (const message of texts(0, 4)) await producer.tryWrite(message);
@@ -92,7 +94,7 @@ export const pollCases: readonly Case[] = [
         backlogs,
         [5, 5, 3, 3, 1].map((records) => records * RECORD),
       );
-      strictEqual(ring.statistics().backlogBytes, 0);
+      strictEqual(undone(ring, RECORD), 0);
     },
   },
   {
@@ -117,12 +119,13 @@ export const pollCases: readonly Case[] = [
   },
   {
     name: 'ABORT after COMMIT takes nothing back',
+    needs: ['lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (const message of texts(0, 2)) await producer.tryWrite(message);
       const { count } = await consumer.poll([Action.COMMIT, Action.ABORT]);
       strictEqual(count, 1);
-      strictEqual(ring.statistics().backlogBytes, 2 * RECORD);
+      strictEqual(undone(ring, RECORD), 2);
       deepStrictEqual(textsOf(await consumer.takeAll()), texts(1, 2));
     },
   },
@@ -131,10 +134,10 @@ export const pollCases: readonly Case[] = [
     needs: ['waiting'],
     run: async ({ open, producer, consumer, ring }) => {
       await open({ producer: 'event' });
-      await producer.writeUntilFull(text(0, CAPACITY - 8));
+      const filled = await producer.writeUntilFull(text(0, CAPACITY - 8));
       const room = producer.wait({ length: 1 });
       await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
-      strictEqual((await consumer.poll([Action.COMMIT])).count, 1);
+      strictEqual((await consumer.poll([Action.COMMIT])).count, filled);
       await room;
     },
   },
@@ -151,13 +154,13 @@ export const pollCases: readonly Case[] = [
       const { count, seen } = await consumer.poll([]);
       strictEqual(count, 3);
       deepStrictEqual(textsOf(seen), texts(2, 4));
-      strictEqual(ring.statistics().backlogBytes, 0);
+      strictEqual(undone(ring, RECORD), 0);
       strictEqual(ring.statistics().consumers[0].messages, 5);
     },
   },
   {
     name: 'a handler may close its consumer: the poll ends there',
-    needs: ['succession'],
+    needs: ['succession', 'lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       for (const message of texts(0, 3)) await producer.tryWrite(message);
@@ -165,7 +168,7 @@ export const pollCases: readonly Case[] = [
       strictEqual(error, undefined);
       deepStrictEqual(textsOf(seen), texts(0, 1));
       // Nothing was advanced over, for the place was given up before the batch was over.
-      strictEqual(ring.statistics().backlogBytes, 4 * RECORD);
+      strictEqual(undone(ring, RECORD), 4);
       await consumer.open();
       deepStrictEqual(textsOf(await consumer.takeAll()), texts(0, 3));
     },
@@ -190,9 +193,9 @@ export const pollCases: readonly Case[] = [
       // Refused by name, or every message once and in order: nothing else will do.
       if (error === undefined) deepStrictEqual(textsOf(seen), texts(0, 4));
       else strictEqual(error.code, 'ERR_MEMLANE_CONCURRENT');
-      ok(ring.statistics().backlogBytes >= 0);
+      ok(undone(ring, RECORD) >= 0);
       await consumer.takeAll();
-      strictEqual(ring.statistics().backlogBytes, 0);
+      strictEqual(undone(ring, RECORD), 0);
       for (const message of texts(5, 6)) await producer.tryWrite(message);
       deepStrictEqual(textsOf(await consumer.takeAll()), texts(5, 6));
     },

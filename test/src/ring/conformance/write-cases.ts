@@ -11,13 +11,13 @@ import {
   until,
 } from './bed.ts';
 
-/** Fills all but nothing. */
+/** Fills a ring but for nothing. */
 const BLOCKER = text(0, CAPACITY - 8);
 
 export const writeCases: readonly Case[] = [
   {
     name: 'write resolves at once while there is room, and after the room was made when there was none',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(BLOCKER, { type: 3 });
@@ -44,7 +44,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a short write does not overtake a long one for which there is no room yet',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
       await producer.write(text(0, CAPACITY - 72)); // leaves 64 bytes
@@ -69,10 +69,10 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted while it waits is left out, and the others keep their order',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
-      await producer.write(BLOCKER);
+      await producer.writeUntilFull(BLOCKER);
       const first = producer.write('first', { key: 'first' });
       const second = producer.write('second');
       const third = producer.write('third');
@@ -88,10 +88,10 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted while it is queued is left out, and overtakes nobody',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
-      await producer.write(BLOCKER);
+      await producer.writeUntilFull(BLOCKER);
       const first = producer.write('first');
       const second = producer.write('second', { key: 'second' });
       const third = producer.write('third');
@@ -107,10 +107,10 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that is aborted in the turn in which it would look again is aborted all the same',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open({ producer: 'event' });
-      await producer.write(BLOCKER);
+      await producer.writeUntilFull(BLOCKER);
       const waiting = producer.write('never', { key: 'turn' });
       await until(() => ring.statistics().producers[0].parks === 1, 'the producer sleeps');
       const rejected = refuses('ABORTED_BY_TEST', waiting);
@@ -124,10 +124,10 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a queued write that can never fit fails alone',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
-      await producer.write(BLOCKER);
+      await producer.writeUntilFull(BLOCKER);
       const first = producer.write('first');
       const tooLong = producer.write('x'.repeat(CAPACITY));
       const noMessage = producer.write(undefined as unknown as string);
@@ -191,10 +191,10 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'a write that still waits when the stream is ended is refused',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer }) => {
       await open();
-      await producer.write(BLOCKER);
+      await producer.writeUntilFull(BLOCKER);
       const waiting = Promise.all([
         refuses('ERR_MEMLANE_ENDED', producer.write('too late')),
         refuses('ERR_MEMLANE_ENDED', producer.write('later still')),
@@ -259,7 +259,7 @@ export const writeCases: readonly Case[] = [
   },
   {
     name: 'the loop gives space back before it has read everything that was there',
-    needs: ['waiting'],
+    needs: ['waiting', 'lanes'],
     run: async ({ open, producer, consumer, ring }) => {
       await open();
       strictEqual(await producer.writeUntilFull(text(0, CAPACITY / 8 - 8)), 8);

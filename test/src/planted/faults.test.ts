@@ -1,0 +1,104 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { createRing, createWorkQueue, openWorkQueue } from 'memlane';
+import type { Kind } from '../programs/planted-rules.ts';
+import { until } from '../ring/conformance/bed.ts';
+import { Program, type ProgramOptions, runProgram } from '../support/program.ts';
+import { type Scratch, scratchFolder } from '../support/scratch.ts';
+import type { FaultName } from './faults.ts';
+
+// Each rule is kept by what ships, and seen to be broken where the fault is planted: else the test would prove nothing.
+
+// All rings are made in one place, and all their ends take their places in one.
+const KINDS: readonly Kind[] = ['broadcast', 'work queue', 'latest value', 'counters'];
+
+function planting(fault: FaultName | undefined): ProgramOptions {
+  const register = fileURLToPath(new URL('./register.js', import.meta.url));
+  return fault === undefined ? {} : { nodeOptions: ['--import', register], environment: { MEMLANE_FAULT: fault } };
+}
+
+async function result(scratch: Scratch, kind: Kind, fault: FaultName | undefined): Promise<unknown> {
+  const given = { path: scratch.file('shared'), kind, scene: 'late' };
+  return (await runProgram('planted-rules', given, planting(fault)))[0];
+}
+
+describe('rule 6: creation is complete or has not been', () => {
+  const early = (kind: Kind): FaultName => {
+    if (kind === 'work queue') return 'work queue named before it is whole';
+    return kind === 'broadcast' || kind === 'mpsc'
+      ? 'ring named before it is whole'
+      : 'latest value or counters named before they are whole';
+  };
+
+  test.each(KINDS)('a creator that is killed leaves nothing: %s', async (kind) => {
+    for (const fault of [undefined, early(kind)]) {
+      using scratch = scratchFolder();
+      const given = { path: scratch.file('shared'), kind, scene: 'create' };
+      await using creator = new Program('planted-rules', given, planting(fault));
+      expect(await creator.end()).toEqual({ code: null, signal: 'SIGKILL' });
+      expect(scratch.entries()).toEqual(fault === undefined ? [] : ['shared']);
+    }
+  });
+
+  test.each(KINDS)('nobody takes a place in what has lost its name: %s', async (kind) => {
+    using scratch = scratchFolder();
+    expect(await result(scratch, kind, undefined)).toBe('ERR_MEMLANE_DELETED');
+    expect(await result(scratch, kind, 'name not looked at after the lock')).toBe('taken');
+  });
+});
+
+describe('rule 1: death wakes', () => {
+  test.each(['broadcast', 'mpsc', 'work queue'] as const)('who sleeps for it in the event loop: %s', async (kind) => {
+    // A work queue is looked through by its ends, once in a slice, in the event loop as well.
+    const planted = kind === 'work queue' ? 'the dead not looked for' : 'death not watched';
+    for (const [fault, patienceMs] of [
+      [undefined, 20_000],
+      [planted, 500],
+    ] as const) {
+      using scratch = scratchFolder();
+      const path = scratch.file('shared');
+      using shared =
+        kind === 'work queue' ? createWorkQueue(path, { capacity: 4 }) : createRing(path, { topology: kind });
+      if (kind === 'work queue') openWorkQueue(path).producer().tryWrite('message');
+      const role = kind === 'broadcast' ? 'consumer' : 'producer';
+      const dying = kind === 'work queue' ? { path, holds: 'message' } : { path, role };
+      await using mortal = new Program(kind === 'work queue' ? 'work-holder' : 'ring-attach', dying);
+      await mortal.next(kind === 'work queue' ? 'holds' : 'attached');
+      await using sleeper = new Program('planted-rules', { path, kind, scene: 'death', patienceMs }, planting(fault));
+      await sleeper.next('waiting');
+      const side = kind === 'broadcast' ? 'producers' : 'consumers';
+      await until(() => shared.statistics()[side].some(({ parks }) => parks > 0), 'it sleeps');
+      mortal.kill();
+      await mortal.end();
+      sleeper.tell('go');
+      expect(await sleeper.next('result')).toBe(fault === undefined ? 'woken' : 'asleep');
+    }
+  });
+});
+
+test('rule 7: a resize whose coordinator has died is ended by a member', async () => {
+  for (const fault of [undefined, 'dead coordinator not followed'] as const) {
+    using scratch = scratchFolder();
+    const path = scratch.file('data');
+    writeFileSync(path, new Uint8Array(20_000));
+    await using member = new Program('shared-member', { path }, planting(fault));
+    await member.next('joined');
+    await using coordinator = new Program('shared-member', { path, dies: 'before the cut' });
+    await coordinator.next('joined');
+    coordinator.tell('resize 100 20000');
+    await coordinator.end();
+    expect(await member.next('shrink')).toBe(100);
+    if (fault === undefined) expect(await member.next('resize')).toBe(20_000);
+    else await expect(member.next('resize', 500)).rejects.toThrow("no 'resize'");
+  }
+});
+
+test('rule 9: nothing of a worker thread that was terminated is watched any more, unless nobody follows it', async () => {
+  using scratch = scratchFolder();
+  const given = (name: string): object => ({ path: scratch.file(name), way: 'terminated' });
+  expect(await runProgram('guard-departed', given('followed'))).toMatchObject([{ watched: 0 }]);
+  // The next one finds ranges of the first among its own.
+  const unfollowed = runProgram('guard-departed', given('not'), planting('dead thread not followed'));
+  await expect(unfollowed).rejects.toThrow(/Error: \d+ ranges/);
+});

@@ -12,6 +12,8 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: a name, its consumer killed and succeeded',
   'broadcast: a name kept for some bytes, its consumer killed and succeeded',
   'broadcast: a name, its consumer leaves',
+  'broadcast: a name, killed as it comes to be kept for longer',
+  'broadcast: a late consumer, killed, event loops',
   'broadcast: a name that was away for 2^31 bytes',
   'broadcast: a slow consumer passed over',
 ] as const;
@@ -32,6 +34,11 @@ export const LANE_SCENARIOS = [
   'mpsc: producer killed, streams that end',
   'mpsc: producers come and go',
   'mpsc: producer killed and succeeded',
+  'mpsc: a lane is given back, event loop',
+  'mpsc: a producer is killed as it comes',
+  'bus: a lane is given back, event loops',
+  'bus: a lane is kept for somebody who is killed, event loops',
+  'bus: a lane is kept for a name that is removed, event loop',
   'bus: producers come and go',
   'bus: consumer killed, a producer comes',
 ] as const;

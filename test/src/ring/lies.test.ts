@@ -82,7 +82,7 @@ test.each(ATTACKED)(
       for (const one of honest) {
         const [{ blamed, calls } = { blamed: {}, calls: 0 }] = one.all<{ blamed: object; calls: number }>('ended');
         expect(calls).toBeGreaterThan(100);
-        const words = ['published', 'consumed', 'tail', 'length', 'nameBytes', 'retention', ...allowed];
+        const words = ['published', 'consumed', 'tail', 'length', 'nameBytes', 'retention', 'generation', ...allowed];
         for (const word of Object.keys(blamed)) expect(words).toContain(word);
       }
       expect(bellsIn(scratch.path)).toEqual([]);

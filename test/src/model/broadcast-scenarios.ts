@@ -40,6 +40,11 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       readers: [{ prepared: true, mortal: true, waiting: 'event loop' }],
       producerWaiting: 'event loop',
     }),
+  'broadcast: consumer killed, event loops, at once': () =>
+    broadcast(plan(2, { timeless: true, ...one }), {
+      readers: [{ prepared: true, mortal: true, waiting: 'event loop' }],
+      producerWaiting: 'event loop',
+    }),
   'broadcast: a late consumer, from the oldest': () =>
     broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'oldest' }] }),
   'broadcast: a late consumer, from now': () =>

@@ -9,6 +9,7 @@ const JOIN = '/ring/dist/join.js';
 const LANES = '/ring/dist/lanes.js';
 const PARKING = '/core/dist/parking.js';
 const PARTICIPANTS = '/core/dist/participants.js';
+const PRODUCER = '/ring/dist/producer.js';
 const READER = '/ring/dist/lane-reader.js';
 const RETENTION = '/ring/dist/retention.js';
 const RING = '/ring/dist/ring.js';
@@ -198,6 +199,13 @@ export const topologyMutants: readonly Mutant[] = [
     ],
     scenario: 'mpsc: a producer comes',
     finding: /says that it is reserved, and is not$/,
+  },
+  {
+    name: 'who was alive a moment ago believed to be so for as long as the sleep lasts',
+    module: PRODUCER,
+    edits: [{ from: 'this.#lane.lookAtLives();', to: ';' }],
+    scenario: 'broadcast: consumer killed, event loops, at once',
+    finding: /^producer waits for room that nobody needs$/,
   },
   {
     name: 'newcomer not announced before it stores anything',

@@ -4,6 +4,7 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: a consumer that sleeps',
   'broadcast: consumer killed',
   'broadcast: consumer killed, event loops',
+  'broadcast: consumer killed, event loops, at once',
   'broadcast: a late consumer, from the oldest',
   'broadcast: a late consumer, from now',
   'broadcast: a late consumer, killed',

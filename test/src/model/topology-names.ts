@@ -44,6 +44,9 @@ export const LANE_SCENARIOS = [
   'bus: consumer killed, a producer comes',
 ] as const;
 
+/** Too long for every day: searched to its end with MEMLANE_MODEL_BOUND; its mutant is found soon. */
+export const LONG_SCENARIO = 'mpsc: a producer is killed as it comes';
+
 export type TopologyScenarioName =
   | (typeof BROADCAST_SCENARIOS)[number]
   | (typeof LOSSY_SCENARIOS)[number]

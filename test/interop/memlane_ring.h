@@ -703,8 +703,11 @@ static int ml_take(memlane_member *m, uint32_t first, uint32_t count, const bool
     const int result = ml_try_lock(m->fd, ml_slot_byte(first + i));
     if (result == MEMLANE_BUSY) continue;
     m->slot = first + i;
-    if (!result) ml_recover_slot(m->file, m->slot);
-    return result;
+    if (result) return result;
+    ml_recover_slot(m->file, m->slot);
+    // Who sleeps cannot watch somebody who has no bell yet, and has to look again until there is one.
+    atomic_store(&ml_slot(m->file, m->slot)->state, 2);
+    return ml_wake_all(m, 0, m->file->slot_count);
   }
   return MEMLANE_BUSY;
 }
@@ -1232,7 +1235,7 @@ static void ml_choose(const memlane_ring *r, const char *name, bool *may) {
 static void ml_set_name(const memlane_ring *r, uint32_t consumer, const memlane_consumer_options *options) {
   memlane_named_cursor *place = ml_name(r, consumer);
   const bool overwrites = r->flags & MEMLANE_OVERWRITE;
-  place->kept_bytes = options->retention == MEMLANE_KEEP_BYTES ? options->kept_bytes : 0;
+  if (options->retention == MEMLANE_KEEP_BYTES) place->kept_bytes = options->kept_bytes;
   atomic_store(&place->retention, overwrites ? MEMLANE_KEEP_NOTHING : (int32_t)options->retention);
   if (ml_has_name(r, consumer, options->name)) return;
   memcpy(place->name, options->name, strlen(options->name));
@@ -1244,12 +1247,13 @@ static int ml_join_all(memlane_consumer *c, const memlane_consumer_options *opti
   memlane_ring *r = c->ring;
   const char *name = options ? options->name : NULL;
   const bool goes_on = name && ml_has_name(r, c->consumer, name);
-  if (name) ml_set_name(r, c->consumer, options);
-  c->is_kept = ml_kept(r, c->consumer) > 0;
   for (uint32_t lane = 0; lane < r->producers; lane++) {
     const int result = ml_join(c, lane, goes_on);
     if (result) return result;
   }
+  // A name whose cursors were never taken would have its next owner begin anywhere.
+  if (name) ml_set_name(r, c->consumer, options);
+  c->is_kept = ml_kept(r, c->consumer) > 0;
   return 0;
 }
 

@@ -126,8 +126,14 @@ export class SlotTable {
           throw new MemlaneError('ERR_MEMLANE_BUSY', busy + holder, { path: this.file.path });
         }
         this.#recoverSlot(slot);
-        recover(slot);
-        return this.#enter(slot, role, own);
+        try {
+          this.#knock(slot);
+          recover(slot);
+          return this.#enter(slot, role, own);
+        } catch (error) {
+          store(this.words, this.baseOf(slot) + STATE, SlotState.vacant);
+          throw error;
+        }
       });
     } catch (error) {
       own.close();
@@ -220,6 +226,16 @@ export class SlotTable {
     removeBell(this.bellPath(slot, load(this.words, base + GENERATION)));
     new ParkingSpot(this.words, base, this.sleeperBit(slot)).leave();
     store(this.words, base + STATE, SlotState.vacant);
+  }
+
+  /**
+   * Says that somebody is coming. Who sleeps may have to wait for what the newcomer is about to store, and cannot watch for its
+   * death before it has a bell: until then it looks again and again.
+   */
+  #knock(slot: number): void {
+    // pairs with: load in Peer.#grasp. without it: nobody would look at what a newcomer has left that died half-way.
+    store(this.words, this.baseOf(slot) + STATE, SlotState.entering);
+    this.ringAll(slot); // also those who have looked already
   }
 
   #enter(slot: number, role: number, own: SharedFile): Participant {
@@ -356,7 +372,7 @@ export class Peer {
    * Calls `listener` from the event loop when the peer's owner is gone.
    *
    * @returns false when nobody is there to be watched: then everything that the last owner stored is visible already. Whether
-   *   its lock is free is another question: {@link isLeaving}.
+   *   its lock is free is another question: {@link isInTransit}.
    */
   watchDeath(listener: () => void): boolean {
     return (
@@ -368,11 +384,11 @@ export class Peer {
   }
 
   /**
-   * After {@link watchDeath} found nobody: whether the lock of the slot is held all the same. The kernel closes the descriptors
-   * of a process that dies one by one, and may drop its lock after everything else; nothing tells when that is done. A system
-   * call where the file says that the slot has an owner.
+   * After {@link watchDeath} found nobody: whether the lock of the slot is held all the same, by somebody who has no bell yet, or
+   * none any more. The kernel closes the descriptors of a process that dies one by one, and may drop its lock after everything
+   * else; nothing tells when that is done. A system call where the file says that the slot has an owner.
    */
-  get isLeaving(): boolean {
+  get isInTransit(): boolean {
     return this.#isTaken && this.isAlive();
   }
 

@@ -17,7 +17,11 @@ export const SLOT = {
   name: 'slot',
   bytes: 256,
   fields: {
-    state: { type: 'i32', offset: 0, meaning: '0 vacant, 1 active; who is alive is told by the lock, not by this' },
+    state: {
+      type: 'i32',
+      offset: 0,
+      meaning: '0 vacant, 1 active, 2 being taken; who is alive is told by the lock, not by this',
+    },
     generation: { type: 'i32', offset: 4, meaning: 'raised each time the slot is taken; part of the name of the bell' },
     parked: { type: 'i32', offset: 8, meaning: 'episode * 4 + asleep * 2 + kind (0 event loop, 1 thread)' },
     bell: { type: 'i32', offset: 12, meaning: 'raised by each ring; the futex word of a parked thread' },
@@ -34,7 +38,7 @@ export const SLOT = {
   },
 } as const;
 
-export const SlotState = { vacant: 0, active: 1 } as const;
+export const SlotState = { vacant: 0, active: 1, entering: 2 } as const;
 export const Role = { producer: 1, consumer: 2, member: 3 } as const;
 /** Low bit of the parked word. */
 export const ParkKind = { eventLoop: 0, thread: 1 } as const;

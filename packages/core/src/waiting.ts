@@ -206,9 +206,9 @@ export class Waiter {
       signal?.addEventListener('abort', aborted);
       try {
         doorbell.listen(lookAgain, this.#keepAlive);
-        // Who dies leaves its lock last, and nothing tells when that is free.
+        // Who dies leaves its lock last, who comes has it first, and nothing tells of what happens in between.
         let isUnsettled = false;
-        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isLeaving) isUnsettled = true;
+        for (const peer of this.#peers) if (!peer.watchDeath(lookAgain) && peer.isInTransit) isUnsettled = true;
         if (this.#lastLook()) isUnsettled = true;
         if (isUnsettled) soon = setTimeout(lookAgain, UNSETTLED_MS);
         if (!this.#keepAlive) soon?.unref();

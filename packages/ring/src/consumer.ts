@@ -1,4 +1,4 @@
-import { type SlotTable, StatisticsIndex } from '@memlane/core';
+import { Peer, type SlotTable, StatisticsIndex } from '@memlane/core';
 import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
 import type { ConsumerOptions } from './consumer-options.ts';
 import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
@@ -54,10 +54,13 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Messages that this consumer has lost; see {@link ConsumerOptions.onLoss}. */
   lostMessages = 0;
   #tidiedMs = 0;
+  /** Consumers for whom lanes were kept when this one went to sleep, by place. */
+  readonly #holders = new Map<number, Peer>();
   /** Does not look for messages: to sleep anew it would look for lanes again, and so never end. */
   readonly #giveBack = (): void => this.#advance();
   readonly #release = (): boolean => this.#lane.release();
   readonly #isDrained = (): boolean => this.#lane.isDrained();
+  readonly #lookAgain = (): void => this.waiter.lookAgain();
   readonly #look = (): boolean => !this.#lost && (this.#lane.hasRecord() || this.#lane.isDrained());
   readonly #hasWork = (): boolean => {
     this.inspect();
@@ -214,6 +217,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     if (this.closed) return;
     this.#lane.close();
     this.#leave();
+    for (const holder of this.#holders.values()) holder.close();
     super.close();
   }
 
@@ -230,24 +234,35 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Gives the space of lanes back, now and then, whose producers are gone and whose messages have all been read. */
   #tidy(group: LaneGroup): void {
     const nowMs = performance.now();
-    if (nowMs - this.#tidiedMs >= TIDY_MS) this.#tidyNow(group, nowMs);
+    if (nowMs - this.#tidiedMs < TIDY_MS) return;
+    this.#tidiedMs = nowMs;
+    group.leaveOut((lane) => this.#lanes.abandonDrained(lane, this.#table) === 'done');
   }
 
-  /** Returns whether somebody was in the way, so that it is to be tried again. */
-  #tidyNow(group: LaneGroup, nowMs: number): boolean {
-    this.#tidiedMs = nowMs;
-    let isContended = false;
-    group.leaveOut((lane) => {
-      const outcome = this.#lanes.abandonDrained(lane, this.#table);
-      if (outcome === 'contended') isContended = true;
+  /**
+   * Who looked a moment ago has not seen who has gone since, and may never look again. Whoever reads a lane to its end gives it
+   * back, and whoever closes rings; but of those who die while a lane is kept for them, nobody else may be there to notice.
+   */
+  protected override lastLook(): boolean {
+    if (!(this.#lane instanceof LaneGroup)) return false;
+    let isUnsettled = false;
+    const watch = (consumer: number): void => {
+      if (!this.#holderAt(consumer).watchDeath(this.#lookAgain)) isUnsettled = true;
+    };
+    this.#lane.leaveOut((lane) => {
+      const outcome = this.#lanes.abandonDrained(lane, this.#table, watch);
+      if (outcome === 'contended') isUnsettled = true;
       return outcome === 'done';
     });
-    return isContended;
+    return isUnsettled;
   }
 
-  /** Who looked a moment ago has not seen who has gone since, and may never look again. */
-  protected override lastLook(): boolean {
-    return this.#lane instanceof LaneGroup && this.#tidyNow(this.#lane, performance.now());
+  #holderAt(consumer: number): Peer {
+    const known = this.#holders.get(consumer);
+    if (known !== undefined) return known;
+    const peer = new Peer(this.#table, this.#lanes.facts.producers + consumer);
+    this.#holders.set(consumer, peer);
+    return peer;
   }
 
   /** A group has woken whom it gave space back to. */

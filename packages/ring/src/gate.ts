@@ -26,6 +26,8 @@ export interface Gate {
   consumed(published: Position): Position;
   /** The same, as last looked at. */
   readonly slowest: Position;
+  /** Has the next look at the limit find out who is alive, however short a time ago the last one did. */
+  lookAtLives?(): void;
 }
 
 /** The gate of a lane with one cursor, which counts whether it has an owner now or not. */
@@ -120,6 +122,9 @@ export interface Consumers {
  * is passed over, likewise, and is told so when it next looks at its state.
  */
 
+/** How long a consumer that was found alive, and not too far behind, is taken to be so. */
+const LIVES_MS = 1;
+
 /** The gate of a lane with any number of cursors that come and go. */
 export class CursorsGate implements Gate {
   readonly #words: Int32Array;
@@ -128,6 +133,8 @@ export class CursorsGate implements Gate {
   readonly #health: LaneHealth;
   readonly #consumers: Consumers;
   readonly #tail: TailWriter;
+  /** When it was looked who is alive. */
+  #lookedMs = Number.NEGATIVE_INFINITY;
   slowest: Position;
 
   constructor(lane: LaneMemory, health: LaneHealth, consumers: Consumers) {
@@ -167,8 +174,16 @@ export class CursorsGate implements Gate {
     return slowest;
   }
 
+  lookAtLives(): void {
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** Takes those off who are before `needed` and need not be waited for; returns whether there were any. */
   #passOver(published: Position, needed: Position): boolean {
+    // Not at each look of a producer that spins, or tries again and again: it would hardly do anything but ask the kernel.
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs < LIVES_MS) return false;
+    this.#lookedMs = nowMs;
     const { table, firstSlot, count, maxLagBytes } = this.#consumers;
     let changed = false;
     for (let consumer = 0; consumer < count; consumer++) {

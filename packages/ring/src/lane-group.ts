@@ -150,6 +150,9 @@ export class LaneGroup {
 
   /** Stops looking at the lanes that have nothing more to give, as `isDone` finds. */
   leaveOut(isDone: (lane: number) => boolean): void {
+    // Also at those whose producers have died before they could tell that they had come.
+    this.#changes = undefined;
+    this.#gather();
     const left = this.#members.filter(
       ({ lane, reader }) => reader.hasRecord() || reader.unreleasedBytes > 0 || !isDone(lane),
     );

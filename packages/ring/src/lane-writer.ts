@@ -192,6 +192,11 @@ export class LaneWriter {
     return this.#hasRoomUpTo(advance(this.#claimed, recordBytes(length, this.#trailerBytes)));
   }
 
+  /** As {@link Gate.lookAtLives}. */
+  lookAtLives(): void {
+    this.#gate.lookAtLives?.();
+  }
+
   /** Whether everybody who counts has handled everything published. */
   isDrained(): boolean {
     const isDrained = this.#gate.consumed(this.#published) === this.#published;

@@ -217,10 +217,14 @@ export class Lanes {
     store(words, base + PUBLISHED, begin);
   }
 
-  /** Gives the space of a lane back whose producer is gone and which all have read. */
-  abandonDrained(lane: number, table: SlotTable): Abandonment {
+  /**
+   * Gives the space of a lane back whose producer is gone and which all have read.
+   *
+   * @param heldBy is told each living consumer for whom a lane is kept whose producer is gone.
+   */
+  abandonDrained(lane: number, table: SlotTable, heldBy?: (consumer: number) => void): Abandonment {
     if (!this.isReserved(lane)) return 'done';
-    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane, table)) return 'refused';
+    if ((table.isTaken(lane) && table.isAlive(lane)) || !this.#isDrained(lane, table, heldBy)) return 'refused';
     const isVacated = table.tryVacate(lane, () => {
       // Again, now that no producer can come; and nobody is to begin at what will be gone.
       if (!this.#isDrained(lane, table)) return;
@@ -231,22 +235,22 @@ export class Lanes {
     return isVacated ? 'done' : 'contended';
   }
 
-  /** Whether everybody who counts has read everything. */
-  #isDrained(lane: number, table: SlotTable): boolean {
+  /** Whether everybody who counts has read everything; tells who has not, and lives. */
+  #isDrained(lane: number, table: SlotTable, heldBy?: (consumer: number) => void): boolean {
     const base = this.baseOf(lane);
+    let isDrained = true;
     const published = load(this.words, base + PUBLISHED);
     for (let consumer = 0; consumer < this.facts.consumers; consumer++) {
       const cursor = cursorBase(base, consumer);
       if (load(this.words, cursor + CONSUMED) === published) continue;
       if (this.names === undefined) return false;
-      if (this.isPresent(lane, consumer) && this.#isKept(consumer, this.names, table)) return false;
+      if (!this.isPresent(lane, consumer)) continue;
+      // Nobody else takes those off who have died before a lane without a producer.
+      if (table.isAlive(this.facts.producers + consumer)) heldBy?.(consumer);
+      else if (keptBytes(this.names.retentionOf(consumer)) === 0) continue;
+      isDrained = false;
     }
-    return true;
-  }
-
-  /** Whether a consumer is alive, or its place is kept: nobody else takes those off who died before a lane without a producer. */
-  #isKept(consumer: number, names: NamedCursors, table: SlotTable): boolean {
-    return table.isAlive(this.facts.producers + consumer) || keptBytes(names.retentionOf(consumer)) > 0;
+    return isDrained;
   }
 
   /** Moves the tail over everything there is. */

@@ -228,6 +228,12 @@ export class Producer extends LaneEndpoint {
     super.close();
   }
 
+  /** Nobody rings for those who died since it was last looked who is alive. */
+  protected override lastLook(): boolean {
+    this.#lane.lookAtLives();
+    return false;
+  }
+
   protected override mend(): boolean {
     if (this.recovery === undefined) return false;
     const place = this.recovery.replace(this.#lane.extent);

@@ -82,7 +82,8 @@ export class NamedCursors {
     const base = this.#base(consumer);
     const bytes = Buffer.from(name);
     const code = typeof retention === 'number' ? CODES.bytes : CODES[retention];
-    this.#keptBytes(consumer)[0] = typeof retention === 'number' ? retention : 0;
+    // What counts until the store of the code stays as it is: a death in between would leave what nobody has said.
+    if (typeof retention === 'number') this.#keptBytes(consumer)[0] = retention;
     store(this.#words, base + RETENTION, code);
     if (this.nameOf(consumer) === name) return;
     new Uint8Array(this.#words.buffer, base * 4 + fields.name.offset, bytes.length).set(bytes);

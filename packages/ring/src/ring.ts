@@ -263,9 +263,11 @@ export class Ring implements Disposable {
     const consumer = names?.find(name) ?? -1;
     if (names === undefined || consumer < 0) return false;
     const isVacant = table.vacate(lanes.facts.producers + consumer, () => {
-      names.clear(consumer);
       for (let lane = 0; lane < lanes.facts.producers; lane++)
         dropCursor(lanes.words, cursorBase(lanes.baseOf(lane), consumer));
+      table.ringAll(lanes.facts.producers + consumer);
+      // Last: who dies before that has removed nothing as yet, and whoever tries again rings those who wait for it.
+      names.clear(consumer);
     });
     if (!isVacant) throw new MemlaneError('ERR_MEMLANE_BUSY', `The cursor '${name}' is in use`, { path: this.path });
     return true;

@@ -166,7 +166,7 @@ describe('a dead owner', () => {
       }),
     );
     expect(seen).toEqual({
-      state: SlotState.vacant,
+      state: SlotState.entering,
       asleep: 0,
       bells: [],
       generation: 1,
@@ -216,7 +216,7 @@ describe('recovery', () => {
     expect(await victim.next('recovering')).toEqual({ alive: true });
     expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
     expect(file.table.isAlive(0)).toBe(false);
-    expect(file.word(0, 'state')).toBe(SlotState.vacant);
+    expect(file.word(0, 'state')).toBe(SlotState.entering);
     let recovered = 0;
     using _next = leaving(file.table.take(0, Role.producer, 'producer', () => recovered++));
     expect(recovered).toBe(1);

@@ -40,6 +40,11 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       readers: [{ prepared: true, mortal: true, waiting: 'event loop' }],
       producerWaiting: 'event loop',
     }),
+  'broadcast: consumer killed, event loops, at once': () =>
+    broadcast(plan(2, { timeless: true, ...one }), {
+      readers: [{ prepared: true, mortal: true, waiting: 'event loop' }],
+      producerWaiting: 'event loop',
+    }),
   'broadcast: a late consumer, from the oldest': () =>
     broadcast(plan(3, { before: 2, ...two }), { readers: [{ from: 'oldest' }] }),
   'broadcast: a late consumer, from now': () =>
@@ -66,7 +71,7 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
       ],
     }),
   'broadcast: a name kept for some bytes, its consumer killed and succeeded': () =>
-    broadcast(plan(3, { name: NAME, keptBytes: 16, refusals: 1, ...two }), {
+    broadcast(plan(3, { name: NAME, refusals: 1, ...two }), {
       readers: [
         { prepared: true, mortal: true, looks: 1, name: NAME, retain: 16 },
         { name: NAME, retain: 16, place: 0, successorOf: 0, looks: 2 },
@@ -78,6 +83,25 @@ export const scenarios: Readonly<Record<(typeof BROADCAST_SCENARIOS)[number], ()
         { prepared: true, name: NAME, leavesAfter: 1 },
         { name: NAME, place: 0, successorOf: 0, looks: 2 },
       ],
+    }),
+  'broadcast: a name, killed as it comes to be kept for longer': () =>
+    broadcast(plan(3, { name: NAME, refusals: 1, before: 2, ...two }), {
+      readers: [
+        { name: NAME, mortal: true, looks: 0 },
+        { name: NAME, place: 0, successorOf: 0, looks: 1 },
+      ],
+      prepare: (store) => {
+        // Of a ring of 32 bytes nothing is lost that is kept for 32.
+        store[place('name.nameBytes')] = NAME.length;
+        store[place('name.retention')] = 1;
+        store[place('name.keptBytes')] = 32;
+        store[place('cursor.state')] = 5;
+      },
+    }),
+  'broadcast: a late consumer, killed, event loops': () =>
+    broadcast(plan(3, { before: 2, ...two }), {
+      readers: [{ from: 'oldest', mortal: true, leavesAfter: 0 }],
+      producerWaiting: 'event loop',
     }),
   'broadcast: a name that was away for 2^31 bytes': () =>
     broadcast(plan(3, { name: NAME, refusals: 1, startPosition: AWAY, before: 1, ...two }), {

@@ -146,6 +146,7 @@ export function replaceKernel(
       return 1;
     });
     if (taken === 0) run().contested = lock;
+    else if (run().contested === lock) run().contested = -1;
     return taken === 1 ? 0 : -EAGAIN;
   });
 
@@ -196,19 +197,20 @@ export function replaceKernel(
   replaceTimers(news);
 }
 
-/** A timer of an event loop goes off only when there is news, like the slice of a sleep. */
+/** A timer of an event loop goes off only when there is news, like the slice of a sleep; or when a lock is free that it may be for. */
 function replaceTimers(news: News): void {
   const stop = (timer: Source | undefined): void => {
     const { sources } = run();
     if (timer !== undefined && sources.includes(timer)) sources.splice(sources.indexOf(timer), 1);
   };
   const start = (listener: () => void): Source => {
-    const { actor, sources } = run();
+    const { actor, sources, contested } = run();
     const seen = place(`seen ${actor}`);
     const timer: Source = {
       label: 'timer',
-      touches: () => [seen, ...news.touches()],
+      touches: () => [seen, ...news.touches(), ...(contested >= 0 ? [contested] : [])],
       fire: (store) => {
+        if (contested >= 0 && store[contested] === 0) return true;
         if ((store[seen] as number) >= news.count(store)) return false;
         store[seen] = news.count(store);
         return true;

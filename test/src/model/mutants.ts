@@ -142,7 +142,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'death of the peer not watched',
     module: WAITING,
-    edits: [{ from: '!peer.watchDeath(lookAgain) && peer.isLeaving', to: 'false' }],
+    edits: [{ from: '!peer.watchDeath(lookAgain) && peer.isInTransit', to: 'false' }],
     scenario: 'producer killed, event loops',
     finding: /^lost wake-up: consumer/,
   },

@@ -27,10 +27,10 @@ export interface RingShape {
   readonly startPosition?: number;
   readonly overwrite?: boolean;
   readonly maxLagBytes?: number;
+  /** Whether no time passes from look to look. */
+  readonly timeless?: boolean;
   /** The one name that its consumers may have. */
   readonly name?: string;
-  /** What is kept for it, when that is a number. */
-  readonly keptBytes?: number;
 }
 
 /** Those of the shipped modules that the package does not give away. */
@@ -41,7 +41,7 @@ const { Lanes } = (await internal('./lanes.js')) as {
     region: object,
     facts: object,
     geometry: RingGeometry,
-  ) => { words: Int32Array; baseOf(lane: number): number };
+  ) => { words: Int32Array; names?: object; baseOf(lane: number): number };
 };
 const { TailReader } = (await internal('./tail.js')) as {
   TailReader: { prototype: { endOf(...a: unknown[]): unknown } };
@@ -61,8 +61,9 @@ TailReader.prototype.endOf = function (...parameters: unknown[]): unknown {
 
 /** Each look at the clock is long after the one before, so whatever is done now and then is done every time. */
 let nowMs = 0;
+let lookMs = 100;
 performance.now = () => {
-  nowMs += 100;
+  nowMs += lookMs;
   return nowMs;
 };
 
@@ -84,6 +85,7 @@ export class RingBed {
 
   constructor(shape: RingShape) {
     this.#shape = shape;
+    if (shape.timeless) lookMs = 0;
     const { topology, producers, consumers } = shape;
     const geometry = ringGeometry({ topology, producers, consumers, capacityBytes: 4096, maxLevel: 0 }, 4096);
     this.#geometry = geometry;
@@ -150,6 +152,8 @@ export class RingBed {
     const checks = { checksums: false, overwrite, maxLagBytes };
     const facts = { topology, producers, consumers, capacityBytes, maxLevel: 0, ...checks };
     const lanes = new Lanes(region, facts, this.#geometry);
+    if (this.#shape.name !== undefined)
+      Object.assign(lanes.names as object, { private_retention_keptBytes: (place: number) => this.#keptBytes(place) });
     const views = Array.from({ length: producers }, (_, lane) => this.#recordView(lane));
     // Its private method, under the name that the hooks give it.
     Object.assign(lanes, { private_lanes_map: (lane: number) => ({ view: views[lane], faults: undefined }) });
@@ -161,14 +165,26 @@ export class RingBed {
   }
 
   #writeNames(words: Int32Array): void {
-    const { name, keptBytes = 0, consumers } = this.#shape;
+    const { name, consumers } = this.#shape;
     if (name === undefined) return;
     for (let place = 0; place < consumers; place++) {
       const base = this.#geometry.namesOffset + place * NAMED_CURSOR.bytes;
       const bytes = Buffer.from(name);
       new Uint8Array(words.buffer, base + NAMED_CURSOR.fields.name.offset, bytes.length).set(bytes);
-      new Float64Array(words.buffer, base + NAMED_CURSOR.fields.keptBytes.offset, 1)[0] = keptBytes;
     }
+  }
+
+  /** The number of bytes kept for a name. Racy: read by producers, of a name whose owner is gone, while the next one comes. */
+  #keptBytes(index: number): object {
+    const at = place(`${numbered('name', this.#shape.consumers, index)}.keptBytes`);
+    const word = {
+      get: () => loadRacy(at),
+      set: (_: unknown, _index: unknown, value: number) => {
+        storeRacy(at, value);
+        return true;
+      },
+    };
+    return new Proxy(withoutState({}), word);
   }
 
   #data(lane: number, index: number): number {

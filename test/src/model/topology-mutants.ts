@@ -2,11 +2,16 @@ import type { Mutant } from './mutants.ts';
 
 /** Faults planted in lanes of many ends; see mutants.ts. */
 
+const CONSUMER = '/ring/dist/consumer.js';
 const GATE = '/ring/dist/gate.js';
+const GROUP = '/ring/dist/lane-group.js';
 const JOIN = '/ring/dist/join.js';
 const LANES = '/ring/dist/lanes.js';
 const PARKING = '/core/dist/parking.js';
+const PARTICIPANTS = '/core/dist/participants.js';
+const PRODUCER = '/ring/dist/producer.js';
 const READER = '/ring/dist/lane-reader.js';
+const RETENTION = '/ring/dist/retention.js';
 const RING = '/ring/dist/ring.js';
 const STANDING = '/ring/dist/standing.js';
 const TAIL = '/ring/dist/tail.js';
@@ -194,6 +199,78 @@ export const topologyMutants: readonly Mutant[] = [
     ],
     scenario: 'mpsc: a producer comes',
     finding: /says that it is reserved, and is not$/,
+  },
+  {
+    name: 'who was alive a moment ago believed to be so for as long as the sleep lasts',
+    module: PRODUCER,
+    edits: [{ from: 'this.#lane.lookAtLives();', to: ';' }],
+    scenario: 'broadcast: consumer killed, event loops, at once',
+    finding: /^producer waits for room that nobody needs$/,
+  },
+  {
+    name: 'newcomer not announced before it stores anything',
+    module: PARTICIPANTS,
+    edits: [{ from: 'this.#knock(slot);', to: ';' }],
+    scenario: 'broadcast: a late consumer, killed, event loops',
+    finding: /^producer waits for room that nobody needs$/,
+  },
+  {
+    name: 'what is kept forgotten before something else is said',
+    module: RETENTION,
+    edits: [
+      {
+        from: "if (typeof retention === 'number')",
+        to: "if (typeof retention !== 'number') this.#keptBytes(consumer)[0] = 0; else",
+      },
+    ],
+    scenario: 'broadcast: a name, killed as it comes to be kept for longer',
+    finding: /^consumer 2 failed: lost what was to be kept$/,
+  },
+  {
+    name: 'lanes looked for only when a producer has been announced',
+    module: GROUP,
+    edits: [{ from: 'this.#changes = undefined;\n        this.#gather();', to: '' }],
+    scenario: 'mpsc: a producer is killed as it comes',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
+    name: 'nobody rung when a cursor is removed',
+    module: RING,
+    edits: [{ from: 'table.ringAll(lanes.facts.producers + consumer);', to: '' }],
+    scenario: 'bus: a lane is kept for a name that is removed, event loop',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
+    name: 'contended is taken for refused',
+    module: CONSUMER,
+    edits: [{ from: "if (outcome === 'contended')", to: 'if (false)' }],
+    scenario: 'bus: a lane is kept for a name that is removed, event loop',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
+    name: 'last look before the sleep is seen',
+    module: WAITING,
+    edits: [
+      {
+        from: 'spot.enter(ParkKind.eventLoop);',
+        to: 'const early = this.#lastLook();\n spot.enter(ParkKind.eventLoop);',
+      },
+      { from: 'if (this.#lastLook())', to: 'if (early)' },
+    ],
+    scenario: 'mpsc: a lane is given back, event loop',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
+    name: 'those for whom a lane is kept not watched',
+    module: CONSUMER,
+    edits: [
+      {
+        from: 'this.#lanes.abandonDrained(lane, this.#table, watch)',
+        to: 'this.#lanes.abandonDrained(lane, this.#table)',
+      },
+    ],
+    scenario: 'bus: a lane is kept for somebody who is killed, event loops',
+    finding: /^lane is kept for nobody$/,
   },
   {
     name: 'producer not announced',

@@ -4,6 +4,7 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: a consumer that sleeps',
   'broadcast: consumer killed',
   'broadcast: consumer killed, event loops',
+  'broadcast: consumer killed, event loops, at once',
   'broadcast: a late consumer, from the oldest',
   'broadcast: a late consumer, from now',
   'broadcast: a late consumer, killed',
@@ -12,6 +13,8 @@ export const BROADCAST_SCENARIOS = [
   'broadcast: a name, its consumer killed and succeeded',
   'broadcast: a name kept for some bytes, its consumer killed and succeeded',
   'broadcast: a name, its consumer leaves',
+  'broadcast: a name, killed as it comes to be kept for longer',
+  'broadcast: a late consumer, killed, event loops',
   'broadcast: a name that was away for 2^31 bytes',
   'broadcast: a slow consumer passed over',
 ] as const;
@@ -32,9 +35,17 @@ export const LANE_SCENARIOS = [
   'mpsc: producer killed, streams that end',
   'mpsc: producers come and go',
   'mpsc: producer killed and succeeded',
+  'mpsc: a lane is given back, event loop',
+  'mpsc: a producer is killed as it comes',
+  'bus: a lane is given back, event loops',
+  'bus: a lane is kept for somebody who is killed, event loops',
+  'bus: a lane is kept for a name that is removed, event loop',
   'bus: producers come and go',
   'bus: consumer killed, a producer comes',
 ] as const;
+
+/** Too long for every day: searched to its end with MEMLANE_MODEL_BOUND; its mutant is found soon. */
+export const LONG_SCENARIO = 'mpsc: a producer is killed as it comes';
 
 export type TopologyScenarioName =
   | (typeof BROADCAST_SCENARIOS)[number]

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { replaceSystemCall } from '@memlane/linux';
 import { type Consumer, createAnonymousRing, createRing, openRing, type Ring, type RingShape } from 'memlane';
 import { Cast, Program } from '../support/program.ts';
 import { withSeed } from '../support/random.ts';
@@ -376,3 +377,20 @@ describe('a producer that overwrites', () => {
 function newRing(path: string): Ring {
   return createRing(path, { topology: 'broadcast', consumers: 2, capacityBytes: CAPACITY, overwrite: true });
 }
+
+test('a producer that is refused again and again asks now and then who is alive, and not each time', () => {
+  using ring = createAnonymousRing({ topology: 'broadcast', consumers: 4, capacityBytes: CAPACITY });
+  const producer = ring.producer();
+  ring.consumer();
+  ring.consumer();
+  while (producer.tryWrite('full'));
+  let questions = 0;
+  using _counted = replaceSystemCall('fcntlLock', (original) => (...parameters) => {
+    questions += 1;
+    return original(...parameters);
+  });
+  const since = performance.now();
+  for (let look = 0; look < 20_000; look++) expect(producer.tryWrite('no room')).toBe(false);
+  // Of two consumers, once a millisecond.
+  expect(questions).toBeLessThanOrEqual(2 * (performance.now() - since + 1));
+});

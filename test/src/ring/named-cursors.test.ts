@@ -224,6 +224,17 @@ test('a cursor that is removed holds nobody up, and its place is free', () => {
   expect(reckoning.due).toBe(writer.next);
 });
 
+test('a producer that sleeps because of a cursor is woken when that is removed', async () => {
+  using bed = make({ consumers: 1 });
+  const { ring, writer } = bed;
+  ring.consumer({ name: 'reader' }).close();
+  writer.write(1000);
+  const waiting = writer.producer.write('there was no room for this');
+  await new Promise((resolve) => setTimeout(resolve, 50)); // by then it sleeps; where it does not, the test is easier
+  expect(ring.removeCursor('reader')).toBe(true);
+  await waiting;
+});
+
 test('a name in a bus goes on in every lane, also in those that came after it', () => {
   using ring = createAnonymousRing({ topology: 'bus', producers: 3, consumers: 2, capacityBytes: CAPACITY });
   const writers = [new Numbering(ring.producer(), TRAFFIC)];

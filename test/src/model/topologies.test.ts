@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { exploration, summary } from './exploration.ts';
+import { resizeMutants } from './resize-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
-import { BROADCAST_SCENARIOS, LANE_SCENARIOS, LOSSY_SCENARIOS } from './topology-names.ts';
+import { BROADCAST_SCENARIOS, LANE_SCENARIOS, LOSSY_SCENARIOS, RESIZE_SCENARIOS } from './topology-names.ts';
 
 const WATCHDOG_MS = process.env.MEMLANE_MODEL_BOUND === undefined ? 300_000 : 24 * 3600_000;
 const lines: string[] = [];
@@ -10,7 +11,7 @@ afterAll(() => {
 });
 
 describe('in every schedule, a ring with many ends', () => {
-  test.each([...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS])(
+  test.each([...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS, ...RESIZE_SCENARIOS])(
     'keeps its promises: %s',
     async (scenario) => {
       const result = await exploration(scenario);
@@ -39,7 +40,7 @@ describe('what makes a search smaller, where accesses race,', () => {
 });
 
 describe('the explorer finds the mutant', () => {
-  test.each(topologyMutants)(
+  test.each([...topologyMutants, ...resizeMutants])(
     '$name',
     async ({ name, scenario, finding }) => {
       const { violation } = await exploration(scenario, {}, name);

@@ -36,7 +36,19 @@ export const LANE_SCENARIOS = [
   'bus: consumer killed, a producer comes',
 ] as const;
 
+export const RESIZE_SCENARIOS = [
+  'resize: grown while it is read',
+  'resize: grown and shrunk while it is read',
+  'resize: across 2^32',
+  'resize: flushed, read by copy',
+  'resize: producer killed and succeeded',
+  'resize: producer killed and succeeded, as it shrinks',
+  'resize: producer killed and succeeded, 2^31 bytes after its segment began',
+  'resize: consumer killed and succeeded',
+] as const;
+
 export type TopologyScenarioName =
   | (typeof BROADCAST_SCENARIOS)[number]
   | (typeof LOSSY_SCENARIOS)[number]
-  | (typeof LANE_SCENARIOS)[number];
+  | (typeof LANE_SCENARIOS)[number]
+  | (typeof RESIZE_SCENARIOS)[number];

@@ -93,6 +93,13 @@ export const resizeMutants: readonly Mutant[] = [
     finding: /^producer 2 failed: level1 is -1$|not reserved$/,
   },
   {
+    name: 'older segment not kept by the successor',
+    module: LANES,
+    edits: [{ from: 'if (levels.includes(level))', to: 'if (level === levels[0])' }],
+    scenario: killed,
+    finding: /^data race|failed|memory that is not reserved$/,
+  },
+  {
     name: 'newer segment taken for the one with every record',
     module: LANES,
     edits: [{ from: 'isBefore ? 1 - newer : newer', to: 'newer' }],

@@ -12,12 +12,14 @@ import type { RESIZE_SCENARIOS } from './topology-names.ts';
  * they are.
  */
 
+/** The length that is none, of a mark. */
+const MOVED_ON = -2;
 const CAPACITY = 16;
 const LENGTH = 0;
 const MESSAGES_OF = 16;
 
 /** What a producer does next: a resize that is refused, because what was before the last one is not read yet, is left out. */
-type Deed = 'write' | 'grow' | 'shrink' | 'flush' | 'end';
+type Deed = 'write' | 'grow' | 'shrink' | 'flush' | 'end' | 'leave';
 
 interface Writer {
   readonly deeds: readonly Deed[];
@@ -26,7 +28,7 @@ interface Writer {
 }
 
 interface Options {
-  /** The second comes when the first was killed. */
+  /** The second comes when the first was killed, or has left, if it does. */
   readonly writers: readonly Writer[];
   /** Looks of each consumer, which never sleeps. Default: it sleeps, and reads for as long as anything may come. */
   readonly looks?: number;
@@ -34,6 +36,9 @@ interface Options {
   readonly copying?: boolean;
   /** Whether the consumer may be killed, and is succeeded by another. */
   readonly mortal?: boolean;
+  readonly topology?: 'spsc' | 'mpsc';
+  /** Nobody has attached when the search begins but the consumer. */
+  readonly fresh?: boolean;
   readonly startPosition?: number;
   readonly prepare?: (store: Store) => void;
 }
@@ -54,6 +59,7 @@ function write(bed: RingBed, index: number, { deeds, before = 0 }: Writer): void
 
 function act(producer: Producer, deed: Deed, message: number, at: number): void {
   if (deed === 'end') producer.end();
+  else if (deed === 'leave') producer.close();
   else if (deed === 'flush') producer.flushSync();
   else if (deed === 'write') {
     while (!claim(producer, message, LENGTH)) {
@@ -91,15 +97,16 @@ function read(bed: RingBed, total: number, ending: boolean, { looks, copying = f
       if (message !== null) continue;
     } else if (consumer.poll(handler) > 0) continue;
     if (ending ? consumer.isEnded : count >= total) break;
-    if (looks === undefined) consumer.waitSync();
+    // A look that finds nothing also tidies up; of a wait without time it is all there is.
+    consumer.waitSync(looks === undefined ? Number.POSITIVE_INFINITY : 0);
   }
   note('satisfied');
 }
 
 function resizing(options: Options): Scenario {
-  const { writers, looks, mortal = false, startPosition = 0, prepare } = options;
+  const { writers, looks, topology = 'spsc', mortal = false, fresh = false, startPosition = 0, prepare } = options;
   const bed = new RingBed({
-    topology: 'spsc',
+    topology,
     producers: 1,
     consumers: 1,
     capacityBytes: CAPACITY,
@@ -110,18 +117,20 @@ function resizing(options: Options): Scenario {
   const all = writers.map(({ deeds, before }) => ({ deeds: [...deeds, ...more], before }));
   const total = all.reduce((sum, { deeds }) => sum + messagesIn(deeds), 0);
   const ending = writers.some(({ deeds }) => deeds.includes('end'));
+  const isLeaving = writers[0]?.deeds.includes('leave') ?? false;
+  const isProducerMortal = writers.length > 1 && !isLeaving;
   const producers = all.map((writer, index): Actor => {
     const begin = (): void => write(bed, index, writer);
     const name = `producer ${index + 1}`;
-    if (index > 0) return { name, begin, after: `producer ${index}` };
-    return { name, begin, prepared: true, mortal: writers.length > 1 };
+    if (index > 0) return { name, begin, [isLeaving ? 'afterEnd' : 'after']: `producer ${index}` };
+    return { name, begin, prepared: !fresh, mortal: isProducerMortal };
   });
   const begin = (): void => read(bed, total, ending, options);
   const consumers: Actor[] = [{ name: 'consumer 1', begin, prepared: true, mortal }];
   if (mortal) consumers.push({ name: 'consumer 2', begin, after: 'consumer 1' });
   return {
     actors: [...producers, ...consumers],
-    kills: mortal || writers.length > 1 ? 1 : 0,
+    kills: mortal || isProducerMortal ? 1 : 0,
     prepare: (store) => {
       bed.prepare(store);
       prepare?.(store);
@@ -210,6 +219,25 @@ export const scenarios: Readonly<Record<(typeof RESIZE_SCENARIOS)[number], () =>
       prepare: (store) => {
         store[place('lane.begin0')] = 0;
       },
+    }),
+  'resize: successor killed as it ends the move of a dead one': () =>
+    resizing({
+      writers: [{ deeds: ['write'] }, { deeds: ['write'] }],
+      looks: 2,
+      fresh: true,
+      prepare: (store) => {
+        // It died when it had announced the segment, and not published the mark.
+        for (const [word, value] of Object.entries({ segment: 1, begin1: 8, level1: 1, reserved: 1 }))
+          store[place(`lane.${word}`)] = value;
+        for (const level of [0, 1]) store[place(`pages of lane, level ${level}`)] = 1;
+        store[place('lane, level 0 data 0')] = ~MOVED_ON;
+      },
+    }),
+  'resize: a lane that has grown is given back': () =>
+    resizing({
+      topology: 'mpsc',
+      writers: [{ deeds: ['write', 'grow', 'leave'], before: 2 }, { deeds: ['write'] }],
+      looks: 2,
     }),
   'resize: consumer killed and succeeded': () =>
     resizing({ writers: [{ deeds: ['write', 'grow', 'write', 'write'], before: 1 }], looks: 2, mortal: true }),

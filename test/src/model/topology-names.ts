@@ -44,6 +44,8 @@ export const RESIZE_SCENARIOS = [
   'resize: producer killed and succeeded',
   'resize: producer killed and succeeded, as it shrinks',
   'resize: producer killed and succeeded, 2^31 bytes after its segment began',
+  'resize: successor killed as it ends the move of a dead one',
+  'resize: a lane that has grown is given back',
   'resize: consumer killed and succeeded',
 ] as const;
 

@@ -82,3 +82,8 @@ export function isGeneration(word: number, generation: number): boolean {
 export function lapOf(position: number, shift: number): number {
   return (position >>> shift) << LAP_SHIFT;
 }
+
+/** How many laps a state is ahead of `lap`. */
+export function lapsBetween(lap: number, word: number): number {
+  return (word - lap) >>> LAP_SHIFT;
+}

@@ -3,13 +3,14 @@ import { checkInteger, MemlaneError, throwArgument } from '@memlane/linux';
 import { FULL } from './lane-writer.ts';
 import type { WorkCells } from './work-cells.ts';
 import { WORK_WORDS } from './work-descriptor.ts';
-import { CellState, LAP_MASK, lapOf, STATE_MASK } from './work-state.ts';
+import { CellState, HOLD_MASK, LAP_MASK, lapOf, lapsBetween, STATE_MASK } from './work-state.ts';
 
 /*
  * A producer takes the cell at the tail, by exchanging its state, and then helps the tail forward; so does whoever finds
  * the cell taken. A cell that is still somebody's (claimed, given back, dead, being written) is given the lap of the tail
  * and passed, so that a slow consumer, or a message that waits for its time, keeps nobody from writing. Only a message that
- * nobody has taken is not passed: then the queue is full.
+ * nobody has taken is not passed: then the queue is full. A passed message comes a round later, so a producer that finds that
+ * it was passed in the middle of a batch puts the rest of it in order again before it commits it.
  *
  * From the queue of D. Vyukov ("Bounded MPMC queue", 2010), whose cells have a sequence number in the place of lap and state.
  * There, who has moved the tail and dies before it stores the sequence stops the queue for good; here the cell comes first
@@ -34,7 +35,7 @@ export class WorkWriter {
   readonly #shift: number;
   /** The bits that name the owner. */
   readonly #me: number;
-  /** Cells claimed since the last commit, in their order. */
+  /** Positions claimed since the last commit, in the order of their messages. */
   readonly #claims: Int32Array;
   /** Longest payload; -1 once closed, which makes every claim take the path that says so. */
   #maxLength: number;
@@ -44,6 +45,8 @@ export class WorkWriter {
   claimedBytes = 0;
   /** Payload bytes of the last of them. */
   #lastBytes = 0;
+  /** Where {@link #claimCell} has found a cell. */
+  #position = 0;
 
   constructor(cells: WorkCells, me: number) {
     const { words, base, capacity, messageBytes } = cells.memory;
@@ -72,7 +75,7 @@ export class WorkWriter {
     if (index < 0) return FULL;
     const cells = this.#cells;
     cells.writeHeader(index, length, type);
-    this.#claims[this.claimedMessages] = index;
+    this.#claims[this.claimedMessages] = this.#position;
     this.claimedMessages += 1;
     this.claimedBytes += length;
     this.#lastBytes = length;
@@ -85,10 +88,44 @@ export class WorkWriter {
     if (count === 0) return 0;
     const cells = this.#cells;
     cells.health.expectNoFault();
-    for (let i = 0; i < count; i++) cells.settle(this.#claims[i], this.#me | WRITING, READY);
+    const claims = this.#claims;
+    const writing = this.#me | WRITING;
+    for (let i = 0; i < count; ) {
+      const position = claims[i];
+      const lap = lapOf(position, this.#shift);
+      // pairs with: load in WorkReader.#findNew. without it: a payload could be read before it is written.
+      if (compareAndSet(this.#words, cells.stateAt(position & this.#mask), lap | writing, lap | READY)) i += 1;
+      else this.#restoreOrder(i);
+    }
     this.claimedMessages = 0;
     this.claimedBytes = 0;
     return count;
+  }
+
+  /**
+   * The tail has passed a cell while it was being written, so that what is in it comes a round later, behind messages that
+   * were claimed after it. So those that remain, from the claim `from` on, change cells until they are in the order of their
+   * positions again. Should the tail pass another one meanwhile, publish() finds that out, too: what it takes for the first
+   * position is the first, unless its lap was raised, for the laps of the others can only have been raised as well.
+   */
+  #restoreOrder(from: number): void {
+    const { view, strideBytes } = this.#cells.memory;
+    const claims = this.#claims.subarray(from, this.claimedMessages);
+    const passed = Array.from(claims, (position) => {
+      const word = load(this.#words, this.#cells.stateAt(position & this.#mask));
+      if ((word & HOLD_MASK) !== (this.#me | WRITING)) throw this.#cells.health.lied('state', word);
+      const rounds = lapsBetween(lapOf(position, this.#shift), word);
+      return (position + (rounds << this.#shift)) | 0;
+    });
+    const sorted = passed.toSorted((one, other) => (one - other) | 0);
+    const moves = sorted.flatMap((to, at) => {
+      if (to === passed[at]) return [];
+      const begin = (passed[at] & this.#mask) * strideBytes;
+      return [{ to, bytes: view.u8.slice(begin, begin + strideBytes) }];
+    });
+    for (const { to, bytes } of moves) view.u8.set(bytes, (to & this.#mask) * strideBytes);
+    this.#cells.health.expectNoFault();
+    claims.set(sorted);
   }
 
   /** Forgets every claim since the last commit: their cells are passed in this lap. Returns how many. */
@@ -96,7 +133,7 @@ export class WorkWriter {
     const count = this.claimedMessages;
     this.claimedMessages = 0;
     this.claimedBytes = 0;
-    for (let i = 0; i < count; i++) this.#cells.settle(this.#claims[i], this.#me | WRITING, FREE);
+    for (let i = 0; i < count; i++) this.#cells.settle(this.#claims[i] & this.#mask, this.#me | WRITING, FREE);
     return count;
   }
 
@@ -104,7 +141,7 @@ export class WorkWriter {
   unclaim(): void {
     this.claimedMessages -= 1;
     this.claimedBytes -= this.#lastBytes;
-    this.#cells.settle(this.#claims[this.claimedMessages], this.#me | WRITING, FREE);
+    this.#cells.settle(this.#claims[this.claimedMessages] & this.#mask, this.#me | WRITING, FREE);
   }
 
   /** Whether a message would find room now. Changes nothing. */
@@ -132,7 +169,7 @@ export class WorkWriter {
     this.#closedBy = code;
   }
 
-  /** Index of a cell that is the owner's now, or -1. */
+  /** Index of a cell that is the owner's now, at {@link #position}; or -1. */
   #claimCell(): number {
     let position = load(this.#words, this.#tail);
     const most = MOST_TRIES + this.#capacity;
@@ -159,7 +196,10 @@ export class WorkWriter {
       const state = word & STATE_MASK;
       if (state === FREE) {
         if (!compareAndSet(this.#words, at, word, lap | this.#me | WRITING)) continue;
-        if (this.#confirm(position)) return index;
+        if (this.#confirm(position)) {
+          this.#position = position;
+          return index;
+        }
         // Ahead of the tail, where nobody looks: see work-state.ts.
         this.#cells.settle(index, this.#me | WRITING, FREE);
         position = load(this.#words, this.#tail);

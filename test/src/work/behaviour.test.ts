@@ -109,6 +109,45 @@ describe('order', () => {
   });
 });
 
+describe('a producer that is passed while it writes a batch', () => {
+  /** Claims messages 10, 11, ... with one of another producer behind each, which somebody takes. */
+  function claimBetween(slow: WorkProducer, count: number): void {
+    for (let n = 0; n < count; n++) {
+      const offset = slow.tryClaim(10, 10 + n);
+      slow.view.buffer.write(`message ${10 + n}`, offset);
+      write(n);
+      expect(drain()).toEqual([n]);
+    }
+  }
+
+  test.each([0, 1, 2, 3])('keeps its order: %d of 3 cells passed', (passed) => {
+    for (const startPosition of [0, 2 ** 32 - 9, 2 ** 18 * 8 - 9]) {
+      open({ startPosition });
+      const slow = queue.producer();
+      claimBetween(slow, 3);
+      for (const next of [3, 4, 5, 6, 7].slice(0, 2 + passed)) {
+        write(next);
+        expect(drain()).toEqual([next]);
+      }
+      slow.commit();
+      expect(drain()).toEqual([10, 11, 12]);
+      write(8);
+      expect(drain()).toEqual([8]);
+    }
+  });
+
+  test('and gives its cells back when it aborts', () => {
+    const slow = queue.producer();
+    claimBetween(slow, 3);
+    for (const next of [3, 4, 5, 6]) write(next);
+    slow.abort();
+    slow.close();
+    expect(drain()).toEqual([3, 4, 5, 6]);
+    write(0, 1, 2, 3, 4, 5, 6, 7);
+    expect(drain()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+});
+
 describe('room', () => {
   test('a queue is full with as many messages as it has cells', () => {
     write(1, 2, 3, 4, 5, 6, 7, 8);

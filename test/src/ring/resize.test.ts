@@ -123,9 +123,9 @@ describe.each<RingShape>([
   });
 });
 
-describe('a mark is no message', () => {
+describe.each(['spsc', 'mpsc'] as const)('a mark is no message, %s', (topology) => {
   test('to be waited for; it is given back by whoever finds nothing behind it', () => {
-    using ring = createAnonymousRing(growable);
+    using ring = createAnonymousRing({ ...growable, topology });
     const producer = ring.producer();
     const consumer = ring.consumer();
     producer.resize(8192);
@@ -144,7 +144,7 @@ describe('a mark is no message', () => {
   });
 
   test('and what was read before it is not given back with it before its time', async () => {
-    using ring = createAnonymousRing(growable);
+    using ring = createAnonymousRing({ ...growable, topology });
     const producer = ring.producer();
     const consumer = ring.consumer();
     producer.tryWrite('one');
@@ -160,7 +160,7 @@ describe('a mark is no message', () => {
   });
 
   test('whoever waits until it is read is woken', async () => {
-    using ring = createAnonymousRing(growable);
+    using ring = createAnonymousRing({ ...growable, topology });
     const producer = ring.producer();
     const consumer = ring.consumer();
     producer.resize(8192);

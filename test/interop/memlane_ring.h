@@ -905,6 +905,10 @@ static int ml_settle_segments(memlane_ring *r, uint32_t lane_index) {
   const int newer = ml_newer(lane), older = 1 - newer;
   const uint32_t begin = (uint32_t)atomic_load(ml_begin_word(lane, newer));
   const uint32_t published = (uint32_t)atomic_load(&lane->published);
+  if ((uint32_t)atomic_load(ml_level_word(lane, newer)) > r->max_level) return ml_corrupt(r, newer ? "level1" : "level0");
+  if (atomic_load(ml_level_word(lane, older)) != ML_UNUSED &&
+      (uint32_t)atomic_load(ml_level_word(lane, older)) > r->max_level)
+    return ml_corrupt(r, older ? "level1" : "level0");
   // One that begins behind the newer one was never announced.
   if (atomic_load(ml_level_word(lane, older)) != ML_UNUSED &&
       ml_distance((uint32_t)atomic_load(ml_begin_word(lane, older)), begin) > 0)
@@ -1087,11 +1091,11 @@ int memlane_resize(memlane_producer *p, uint32_t level) {
   result = ml_reserve(r, p->member.slot, level);
   if (!result) result = ml_map(r, p->member.slot, level, &next);
   if (result) return result;
+  ((memlane_record *)ml_at(&p->segment, p->published))->not_length = ML_MOVED_ON;
   // So that where it begins can still be compared with where the next one does.
   atomic_store(ml_begin_word(lane, 1 - other), (int32_t)p->believed);
   atomic_store(ml_begin_word(lane, other), (int32_t)next.begin);
   atomic_store(ml_level_word(lane, other), (int32_t)level);
-  ((memlane_record *)ml_at(&p->segment, p->published))->not_length = ML_MOVED_ON;
   // pairs with: the load in ml_move_on. without it: a consumer finds the mark and no segment behind it.
   atomic_store(&lane->segment, (int32_t)((uint32_t)segment + 1));
   atomic_store(&lane->published, (int32_t)next.begin);

@@ -111,6 +111,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
       draft: this.#shared,
       standing: joined && this.#standing(memory, joined.state),
       next: this.#lanes.facts.maxLevel === 0 ? undefined : (begin) => this.#lanes.beginningAt(lane, begin),
+      gaveBack: () => this.wakePeer(lane),
     });
   }
 

@@ -63,6 +63,8 @@ export interface ReaderOptions {
   readonly standing?: Standing | undefined;
   /** The segment that begins at that position; undefined when none does. Not beside a draft. */
   readonly next?: ((begin: Position) => LaneMemory | undefined) | undefined;
+  /** Called when the reader has given space back by itself: that of a mark before which everything had been. */
+  readonly gaveBack?: (() => void) | undefined;
 }
 
 /** The reading side of a lane, through one cursor. One at a time; {@link Consumer} sees to that. */
@@ -84,6 +86,7 @@ export class LaneReader {
   readonly #trailerBytes: number;
   readonly #draft: Draft | undefined;
   readonly #next: ReaderOptions['next'];
+  readonly #gaveBack: ReaderOptions['gaveBack'];
   readonly #standing: Standing | undefined;
   /** Position up to which records have been copied into the draft, and found to be what was there. */
   #copied: Position;
@@ -109,7 +112,7 @@ export class LaneReader {
   /** Payload bytes of the record that {@link peek} found. Never looked up again: its writer could have changed it. */
   peekedLength = 0;
 
-  constructor(memory: LaneMemory, { cursor = 0, start, draft, standing, next }: ReaderOptions = {}) {
+  constructor(memory: LaneMemory, { cursor = 0, start, draft, standing, next, gaveBack }: ReaderOptions = {}) {
     const { words, base, view, capacityBytes, checksums = false, mostBytes = capacityBytes } = memory;
     this.#words = words;
     this.#base = base;
@@ -124,6 +127,7 @@ export class LaneReader {
     this.#draft = draft;
     this.#most = mostBytes;
     this.#next = next;
+    this.#gaveBack = gaveBack;
     this.#standing = standing;
     this.#records = start?.records ?? 0;
     this.#recordsBefore = this.#records;
@@ -296,9 +300,14 @@ export class LaneReader {
     return this.#position === this.#published;
   }
 
-  /** Whether there is a record to read. */
+  /** Whether there is a record to read. Goes on behind a mark, which is none. */
   hasRecord(): boolean {
-    return this.#position !== this.#published || this.#refresh();
+    while (this.#position !== this.#published || this.#refresh()) {
+      if (this.#next === undefined || this.#view.i32[indexOf(this.#position, this.#mask) >> 2] !== ~MOVED_ON)
+        return true;
+      this.#moveOn(MOVED_ON);
+    }
+    return false;
   }
 
   /** Whether the writer has said that no more will come, and everything before that has been handled. */
@@ -333,8 +342,11 @@ export class LaneReader {
     this.#view = next.view;
     this.#capacity = next.capacityBytes;
     this.#mask = next.capacityBytes - 1;
+    // Nobody gives back what nobody was handed; while a record before it is not given back, the mark goes with that.
+    const isAlone = this.#position === this.#consumed;
     this.#position = begin;
     this.#copied = begin;
+    if (isAlone && this.release()) this.#gaveBack?.();
   }
 
   /** A position of the writer that cannot be, unless this reader was overtaken meanwhile. */

@@ -100,9 +100,11 @@ export class LaneWriter {
    *
    * @param announce makes the segment the newer one. A death after it leaves a segment whose mark is not published: the
    *   successor does that.
+   * @throws as {@link LaneHealth}, with nothing announced.
    */
   moveOn(segment: LaneMemory, announce: () => void): void {
     this.#i32[indexOf(this.#published, this.#mask) >> 2] = ~MOVED_ON;
+    this.#health.expectNoFault(); // or it is not there
     announce();
     const { view, capacityBytes, faults, markBytes = 0 } = segment;
     const begin = advance(this.#published, HEADER_BYTES);

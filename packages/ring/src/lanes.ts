@@ -56,9 +56,10 @@ export type Abandonment =
  * file and without space until it is used:
  *
  *   producer                                          consumer
- *   reserves the segment; notes where it begins       reads to the mark
+ *   reserves the segment, and maps it                 reads to the mark
  *   writes the mark, where the next record would be   finds it, and that the newer segment begins behind it
- *   makes the segment the newer one          (A)      goes on there
+ *   notes where the segment begins, and its level     goes on there
+ *   makes it the newer one                   (A)
  *   publishes the mark                       (B)
  *   gives the old segment back, once it finds that the consumer has passed (B)
  *
@@ -118,8 +119,9 @@ export class Lanes {
    * Prepares another segment, for the lane's producer, whose next record would be at `published`, when everything before
    * `consumed` has been read.
    *
-   * @returns its memory, and what makes it the newer one.
-   * @throws ERR_MEMLANE_BUSY while the segment before the present one is not read to its end; LinuxError ENOSPC.
+   * @returns its memory, and what makes it the newer one, once the mark has been written.
+   * @throws ERR_MEMLANE_BUSY while the segment before the present one is not read to its end; LinuxError ENOSPC, ENOMEM,
+   *   EMFILE; ERR_MEMLANE_TRUNCATED and the like; with nothing changed.
    */
   prepareSegment(
     lane: number,
@@ -133,14 +135,26 @@ export class Lanes {
       throw new MemlaneError('ERR_MEMLANE_BUSY', 'What was written before the last resize has not been read yet', {
         path: this.#region.path,
       });
+    this.verify(); // first: to reserve space behind the end of a file that was cut would extend it, and hide that
     const level = Math.log2(capacityBytes / this.facts.capacityBytes);
-    this.#region.file.reserve(...this.#extent(lane, level));
-    store(this.words, base + BEGIN_OF[1 - other], consumed);
-    store(this.words, base + BEGIN_OF[other], advance(published, HEADER_BYTES));
-    store(this.words, base + LEVEL_OF[other], level);
+    const begin = advance(published, HEADER_BYTES);
+    const extent = this.#extent(lane, level);
+    let memory: LaneMemory;
+    try {
+      this.#region.file.reserve(...extent);
+      memory = this.#segmentOf(lane, level, begin);
+    } catch (error) {
+      this.#region.file.punch(...extent); // a part may have been reserved
+      throw error;
+    }
     return {
-      memory: this.#memoryOf(lane, other),
+      memory,
       announce: () => {
+        // Nothing is stored before all of it can be: what is in use but was never announced could not be told, 2^31 bytes
+        // further on, from what is older.
+        store(this.words, base + BEGIN_OF[1 - other], consumed);
+        store(this.words, base + BEGIN_OF[other], begin);
+        store(this.words, base + LEVEL_OF[other], level);
         // pairs with: load in beginningAt. without it: a consumer that finds the mark would find no segment behind it.
         store(this.words, base + SEGMENT, turn + 1);
       },
@@ -193,14 +207,15 @@ export class Lanes {
     store(this.words, this.baseOf(lane) + RESERVED, 1);
   }
 
-  /** Finishes a move to another segment in which the last producer died, and reserves what is in use. */
+  /** Finishes a move to another segment in which the last producer died, and reserves what is in use. @throws as {@link #levelOf} */
   #settleSegments(lane: number): void {
     const { words } = this;
     const base = this.baseOf(lane);
     const newer = load(words, base + SEGMENT) & 1;
     const older = 1 - newer;
     const published = load(words, base + PUBLISHED) as Position;
-    const levels = [load(words, base + LEVEL_OF[newer]), load(words, base + LEVEL_OF[older])];
+    // Both, before anything is given back: of a level that cannot be nobody knows what is in use.
+    const levels = [this.#levelOf(lane, newer), this.#isInUse(lane, older) ? this.#levelOf(lane, older) : UNUSED];
     // One that begins behind the newer one was never announced.
     if (levels[1] !== UNUSED && distance(this.#beginOf(lane, older), this.#beginOf(lane, newer)) > 0) {
       store(words, base + LEVEL_OF[older], UNUSED);
@@ -296,21 +311,28 @@ export class Lanes {
   }
 
   /** @throws ERR_MEMLANE_CORRUPT when the segment has a level that cannot be. */
-  #memoryOf(lane: number, which: number): LaneMemory {
-    const { checksums, maxLevel, capacityBytes } = this.facts;
-    const { words } = this;
-    const base = this.baseOf(lane);
-    if (maxLevel === 0) return { words, base, ...this.#map(lane, 0), capacityBytes, checksums };
-    const level = load(words, base + LEVEL_OF[which]);
-    if (level >>> 0 > maxLevel)
+  #levelOf(lane: number, which: number): number {
+    const level = load(this.words, this.baseOf(lane) + LEVEL_OF[which]);
+    if (level >>> 0 > this.facts.maxLevel)
       throw new MemlaneError('ERR_MEMLANE_CORRUPT', `level${which} is ${level}`, { field: `level${which}` });
+    return level;
+  }
+
+  /** @throws as {@link #levelOf}. */
+  #memoryOf(lane: number, which: number): LaneMemory {
+    if (this.facts.maxLevel === 0) return { ...this.headOf(lane), ...this.#map(lane, 0) };
+    const begin = this.#isInUse(lane, 1 - which) ? this.#beginOf(lane, which) : undefined;
+    return this.#segmentOf(lane, this.#levelOf(lane, which), begin);
+  }
+
+  /** The memory of a segment of a lane that may grow. */
+  #segmentOf(lane: number, level: number, begin: Position | undefined): LaneMemory {
+    const { maxLevel, capacityBytes } = this.facts;
     return {
-      words,
-      base,
+      ...this.headOf(lane),
       ...this.#map(lane, level),
       capacityBytes: capacityBytes * 2 ** level,
-      checksums,
-      begin: this.#isInUse(lane, 1 - which) ? this.#beginOf(lane, which) : undefined,
+      begin,
       passed: () => this.retireSegment(lane),
       markBytes: HEADER_BYTES,
       mostBytes: 2 * capacityBytes * 2 ** maxLevel,

@@ -72,7 +72,7 @@ export class Producer extends LaneEndpoint {
    *
    * @param capacityBytes a power of two between the ring's `capacityBytes` and `maxCapacityBytes`.
    * @throws ERR_MEMLANE_ARGUMENT; ERR_MEMLANE_BUSY while what was written before the last resize is not all read; LinuxError
-   *   ENOSPC, with nothing changed.
+   *   ENOSPC, ENOMEM, EMFILE; ERR_MEMLANE_TRUNCATED and the like; with nothing changed.
    */
   resize(capacityBytes: number): void {
     this.expectOpen();
@@ -88,6 +88,7 @@ export class Producer extends LaneEndpoint {
     this.#lane.moveOn(memory, announce);
     this.#view = memory.view;
     this.#maxMessageBytes = this.#lane.maxLength;
+    this.waiter.lookAgain(); // a write may wait for room, which nobody else makes
     this.wakePeers();
   }
 

@@ -51,7 +51,7 @@ export function lossOf({ ring: { region, lanes }, participant }: Place): unknown
     return error;
   }
   if (!isReady(lanes.words)) return corrupt('ready', 0, region.path);
-  if (!hasManyProducers(lanes.facts.topology) && !hasPositions(lanes.at(0)))
+  if (!hasManyProducers(lanes.facts.topology) && !hasPositions(lanes.headOf(0)))
     return corrupt('notConsumed', 0, region.path);
   if (!participant.isRecorded) return corrupt('generation', 0, region.path);
   return undefined;

@@ -65,7 +65,8 @@ export interface RingShape {
   readonly maxLagBytes?: number;
   /**
    * For `spsc` and `mpsc`: how far a producer may let its data grow; see {@link Producer.resize}. A power of two. Takes no
-   * space until it does. Default `capacityBytes`: it cannot.
+   * space until it does. Not with `checksums`: their records are checked in a private copy, which is mirrored at one
+   * capacity, and so could not follow. Default `capacityBytes`: it cannot.
    */
   readonly maxCapacityBytes?: number;
   /** Where the positions begin, a multiple of 8; for tests of what happens when they wrap. Default 0. */

@@ -108,8 +108,8 @@ export const mutants: readonly Mutant[] = [
     module: READER,
     edits: [
       {
-        from: 'return this.#position !== this.#published || this.#refresh();',
-        to: 'return this.#position !== this.#published;',
+        from: 'while (this.#position !== this.#published || this.#refresh()) {',
+        to: 'while (this.#position !== this.#published) {',
       },
     ],
     scenario: 'two threads',

@@ -1,6 +1,12 @@
 import { type CellScenarioName, COUNTER_SCENARIOS, LATEST_SCENARIOS } from './cell-names.ts';
 import { SCENARIOS, type ScenarioName } from './names.ts';
-import { BROADCAST_SCENARIOS, LANE_SCENARIOS, LOSSY_SCENARIOS, type TopologyScenarioName } from './topology-names.ts';
+import {
+  BROADCAST_SCENARIOS,
+  LANE_SCENARIOS,
+  LOSSY_SCENARIOS,
+  RESIZE_SCENARIOS,
+  type TopologyScenarioName,
+} from './topology-names.ts';
 import { WORK_SCENARIOS, type WorkScenarioName } from './work-names.ts';
 
 /** Every scenario there is, for whoever must not load the code that they run. */
@@ -14,6 +20,7 @@ const MODULES: Readonly<Record<string, readonly AnyScenarioName[]>> = {
   './broadcast-scenarios.js': BROADCAST_SCENARIOS,
   './lossy-scenarios.js': LOSSY_SCENARIOS,
   './lane-scenarios.js': LANE_SCENARIOS,
+  './resize-scenarios.js': RESIZE_SCENARIOS,
   './work-scenarios.js': WORK_SCENARIOS,
 };
 

@@ -1,7 +1,14 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { exploration, summary } from './exploration.ts';
+import { resizeMutants } from './resize-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
-import { BROADCAST_SCENARIOS, LANE_SCENARIOS, LONG_SCENARIO, LOSSY_SCENARIOS } from './topology-names.ts';
+import {
+  BROADCAST_SCENARIOS,
+  LANE_SCENARIOS,
+  LONG_SCENARIO,
+  LOSSY_SCENARIOS,
+  RESIZE_SCENARIOS,
+} from './topology-names.ts';
 
 const WATCHDOG_MS = process.env.MEMLANE_MODEL_BOUND === undefined ? 300_000 : 24 * 3600_000;
 const lines: string[] = [];
@@ -10,7 +17,7 @@ afterAll(() => {
 });
 
 describe('in every schedule, a ring with many ends', () => {
-  const all = [...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS];
+  const all = [...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS, ...RESIZE_SCENARIOS];
   const isShort = (name: string): boolean => process.env.MEMLANE_MODEL_BOUND !== undefined || name !== LONG_SCENARIO;
   test.each(all.filter(isShort))(
     'keeps its promises: %s',
@@ -41,7 +48,7 @@ describe('what makes a search smaller, where accesses race,', () => {
 });
 
 describe('the explorer finds the mutant', () => {
-  test.each(topologyMutants)(
+  test.each([...topologyMutants, ...resizeMutants])(
     '$name',
     async ({ name, scenario, finding }) => {
       const { violation } = await exploration(scenario, {}, name);

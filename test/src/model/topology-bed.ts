@@ -14,8 +14,9 @@ import { call } from './run.ts';
  * records, which the check of the file's header would refuse. What is not the shipped code: the mapping of a lane and the
  * bytes of the names, which never change (whether a place has one is a word like others).
  *
- * The memory of a lane can be reserved and punched out, where there are many. To punch it is to store zeros everywhere, so
- * that it races with whoever still reads. Whoever touches memory that is not reserved is noted in `trespasses`.
+ * The memory of a lane can be reserved and punched out, where there are many, or where lanes may grow. To punch it is to store
+ * zeros everywhere, so that it races with whoever still reads. Whoever touches memory that is not reserved is noted in
+ * `trespasses`.
  */
 
 /** A ring, and how its words are named in a schedule. */
@@ -29,8 +30,16 @@ export interface RingShape {
   readonly maxLagBytes?: number;
   /** Whether no time passes from look to look. */
   readonly timeless?: boolean;
+  /** Lanes may grow to `capacityBytes * 2 ** maxLevel`. Default 0: they may not. */
+  readonly maxLevel?: number;
   /** The one name that its consumers may have. */
   readonly name?: string;
+}
+
+/** Memory of a lane: all of it, or its segment of a level. */
+interface Extent {
+  readonly lane: number;
+  readonly level: number;
 }
 
 /** Those of the shipped modules that the package does not give away. */
@@ -86,10 +95,10 @@ export class RingBed {
   constructor(shape: RingShape) {
     this.#shape = shape;
     if (shape.timeless) lookMs = 0;
-    const { topology, producers, consumers } = shape;
-    const geometry = ringGeometry({ topology, producers, consumers, capacityBytes: 4096, maxLevel: 0 }, 4096);
+    const { topology, producers, consumers, maxLevel = 0 } = shape;
+    const geometry = ringGeometry({ topology, producers, consumers, capacityBytes: 4096, maxLevel }, 4096);
     this.#geometry = geometry;
-    enlarge(168);
+    enlarge(maxLevel === 0 ? 168 : 192);
     const slots = [
       ...Array.from({ length: producers }, (_, index) => `${numbered('producer', producers, index)} slot`),
       ...Array.from({ length: consumers }, (_, index) => `${numbered('consumer', consumers, index)} slot`),
@@ -127,8 +136,12 @@ export class RingBed {
 
   /** The ring before anybody has attached. */
   prepare(store: Store): void {
-    const { startPosition = 0, producers, consumers } = this.#shape;
+    const { startPosition = 0, producers, consumers, maxLevel = 0 } = this.#shape;
     for (let lane = 0; lane < producers; lane++) {
+      if (maxLevel > 0) {
+        store[place(`${this.lane(lane)}.begin0`)] = startPosition | 0;
+        store[place(`${this.lane(lane)}.level1`)] = -1;
+      }
       for (const word of ['published', 'tail', 'tail0', 'tail1'])
         store[place(`${this.lane(lane)}.${word}`)] = startPosition | 0;
       for (let cursor = 0; cursor < consumers; cursor++)
@@ -138,25 +151,29 @@ export class RingBed {
 
   /** The ring, opened by the actor that runs: private objects of its own over the shared words. */
   open(): Ring {
-    const { overwrite = false, maxLagBytes = 0, topology, producers, consumers, capacityBytes } = this.#shape;
-    const { slotsOffset, slotCount, sleepersOffset, dataOffset, extentBytes } = this.#geometry;
-    const laneOf = (offset: number): number => (offset - dataOffset) / extentBytes;
+    const { overwrite = false, maxLagBytes = 0, topology, producers, consumers } = this.#shape;
+    const { capacityBytes, maxLevel = 0 } = this.#shape;
+    const { slotsOffset, slotCount, sleepersOffset, dataOffset } = this.#geometry;
     const { region, table, words } = openModelFile(slotsOffset, slotCount, dataOffset, {
       sleepersOffset: sleepersOffset || undefined,
       file: {
-        reserve: (offset: number) => this.#reserve(laneOf(offset)),
-        punch: (offset: number) => this.#punch(laneOf(offset)),
+        reserve: (offset: number) => this.#reserve(this.#extentAt(offset)),
+        punch: (offset: number) => this.#punch(this.#extentAt(offset)),
       },
     });
     this.#writeNames(words);
     const checks = { checksums: false, overwrite, maxLagBytes };
-    const facts = { topology, producers, consumers, capacityBytes, maxLevel: 0, ...checks };
+    const facts = { topology, producers, consumers, capacityBytes, maxLevel, ...checks };
     const lanes = new Lanes(region, facts, this.#geometry);
     if (this.#shape.name !== undefined)
       Object.assign(lanes.names as object, { private_retention_keptBytes: (place: number) => this.#keptBytes(place) });
-    const views = Array.from({ length: producers }, (_, lane) => this.#recordView(lane));
+    const views = Array.from({ length: producers }, (_, lane) =>
+      Array.from({ length: maxLevel + 1 }, (_, level) => this.#recordView({ lane, level })),
+    );
     // Its private method, under the name that the hooks give it.
-    Object.assign(lanes, { private_lanes_map: (lane: number) => ({ view: views[lane], faults: undefined }) });
+    Object.assign(lanes, {
+      private_lanes_map: (lane: number, level: number) => ({ view: views[lane]?.[level], faults: undefined }),
+    });
     return new Ring({ region, table, lanes } as never);
   }
 
@@ -187,19 +204,38 @@ export class RingBed {
     return new Proxy(withoutState({}), word);
   }
 
-  #data(lane: number, index: number): number {
-    const prefix = this.#shape.producers === 1 ? '' : `${this.lane(lane)} `;
-    return place(`${prefix}data ${(index * 4) % this.#shape.capacityBytes}`);
+  /** What is reserved or punched at an offset of the file: where the segments are is up to the shipped code. */
+  #extentAt(offset: number): Extent {
+    const { dataOffset, extentBytes } = this.#geometry;
+    const from = offset - dataOffset;
+    const level = Math.log2((from % extentBytes) / this.#shape.capacityBytes + 1);
+    return { lane: Math.floor(from / extentBytes), level };
   }
 
-  #pages(lane: number): number {
-    return place(`pages of ${this.lane(lane)}`);
+  /** How the memory of a segment is called. */
+  #segment({ lane, level }: Extent): string {
+    return this.#shape.maxLevel === undefined ? this.lane(lane) : `${this.lane(lane)}, level ${level}`;
   }
 
-  #reserve(lane: number): void {
-    const pages = this.#pages(lane);
+  #data(extent: Extent, index: number): number {
+    const { producers, maxLevel, capacityBytes } = this.#shape;
+    const prefix = producers === 1 && maxLevel === undefined ? '' : `${this.#segment(extent)} `;
+    return place(`${prefix}data ${(index * 4) % (capacityBytes * 2 ** extent.level)}`);
+  }
+
+  #pages(extent: Extent): number {
+    return place(`pages of ${this.#segment(extent)}`);
+  }
+
+  /** Whether a segment is not there. */
+  isMissing(store: Store, lane: number, level: number): boolean {
+    return store[this.#pages({ lane, level })] === 0;
+  }
+
+  #reserve(extent: Extent): void {
+    const pages = this.#pages(extent);
     call(
-      `reserve ${this.lane(lane)}`,
+      `reserve ${this.#segment(extent)}`,
       () => [pages],
       (store) => {
         store[pages] = 1;
@@ -209,11 +245,12 @@ export class RingBed {
     );
   }
 
-  #punch(lane: number): void {
-    for (let index = 0; index * 4 < this.#shape.capacityBytes; index++) storePlain(this.#data(lane, index), 0);
-    const pages = this.#pages(lane);
+  #punch(extent: Extent): void {
+    const bytes = this.#shape.capacityBytes * 2 ** extent.level;
+    for (let index = 0; index * 4 < bytes; index++) storePlain(this.#data(extent, index), 0);
+    const pages = this.#pages(extent);
     call(
-      `punch ${this.lane(lane)}`,
+      `punch ${this.#segment(extent)}`,
       () => [pages],
       (store) => {
         store[pages] = 0;
@@ -224,12 +261,12 @@ export class RingBed {
   }
 
   /** The views of a lane's data whose accesses are steps, word by word, mapped twice as in a file. */
-  #recordView(lane: number): object {
-    const { overwrite = false, maxLagBytes = 0, topology } = this.#shape;
+  #recordView(extent: Extent): object {
+    const { overwrite = false, maxLagBytes = 0, maxLevel = 0, topology } = this.#shape;
     // By design: the reader of such a lane copies, then finds out whether that was overwritten meanwhile.
     const racing = overwrite || maxLagBytes > 0;
-    const pages = hasManyProducers(topology) ? this.#pages(lane) : -1;
-    const at = (index: number): number => this.#data(lane, index);
+    const pages = hasManyProducers(topology) || maxLevel > 0 ? this.#pages(extent) : -1;
+    const at = (index: number): number => this.#data(extent, index);
     const get = (index: number): number => (racing || walking ? loadRacy : loadPlain)(at(index), pages);
     const set = (index: number, value: number): void => (racing ? storeRacy : storePlain)(at(index), value | 0, pages);
     const i32 = new Proxy(withoutState({}), {

@@ -46,8 +46,21 @@ export const LANE_SCENARIOS = [
 
 /** Too long for every day: searched to its end with MEMLANE_MODEL_BOUND; its mutant is found soon. */
 export const LONG_SCENARIO = 'mpsc: a producer is killed as it comes';
+export const RESIZE_SCENARIOS = [
+  'resize: grown while it is read',
+  'resize: grown and shrunk while it is read',
+  'resize: across 2^32',
+  'resize: flushed, read by copy',
+  'resize: producer killed and succeeded',
+  'resize: producer killed and succeeded, as it shrinks',
+  'resize: producer killed and succeeded, 2^31 bytes after its segment began',
+  'resize: successor killed as it ends the move of a dead one',
+  'resize: a lane that has grown is given back',
+  'resize: consumer killed and succeeded',
+] as const;
 
 export type TopologyScenarioName =
   | (typeof BROADCAST_SCENARIOS)[number]
   | (typeof LOSSY_SCENARIOS)[number]
-  | (typeof LANE_SCENARIOS)[number];
+  | (typeof LANE_SCENARIOS)[number]
+  | (typeof RESIZE_SCENARIOS)[number];

@@ -36,8 +36,8 @@ const due: Due[] = new Array(dataOffset).fill('exact');
 const fields: { name: string; type: keyof typeof FIELD_BYTES; offset: number }[] = [];
 /** What describes, and does not decide where anything is. */
 const DESCRIPTIVE = ['fileId', 'streamId', 'createdAtMs', 'epoch', 'startPosition'];
-/** What nothing else in the file contradicts. */
-const ALONE = ['published', 'consumed', 'flags'];
+/** What nothing else in the file contradicts; one lane of many producers looks like that of one. */
+const ALONE = ['topology', 'published', 'consumed', 'flags'];
 
 for (const placed of [superblock, ringHeader, slot(PRODUCER), slot(CONSUMER), lane, cursor]) note(placed);
 

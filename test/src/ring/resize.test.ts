@@ -1,6 +1,8 @@
-import { statSync } from 'node:fs';
+import { statSync, truncateSync } from 'node:fs';
+import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { SUPERBLOCK } from '@memlane/core';
+import { replaceSystemCall } from '@memlane/linux';
 import { RING_HEADER, RingFlag } from '@memlane/ring/layout';
 import {
   type Consumer,
@@ -13,8 +15,8 @@ import {
 } from 'memlane';
 import { chooseSeed, Random } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
-import { thrownBy } from '../support/speech.ts';
-import { lane, peek, poke, writeBytes } from './ring-bytes.ts';
+import { pause, thrownBy } from '../support/speech.ts';
+import { dataOffset, lane, peek, poke, writeBytes } from './ring-bytes.ts';
 
 const LEAST = 4096;
 const MOST = 65_536;
@@ -121,6 +123,65 @@ describe.each<RingShape>([
   });
 });
 
+describe.each(['spsc', 'mpsc'] as const)('a mark is no message, %s', (topology) => {
+  test('to be waited for; it is given back by whoever finds nothing behind it', () => {
+    using ring = createAnonymousRing({ ...growable, topology });
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    producer.resize(8192);
+    expect(consumer.waitSync(0)).toBe(false);
+    expect(producer.flushSync(0)).toBe(true);
+    producer.resize(LEAST);
+    expect(consumer.tryRead()).toBeNull();
+    expect(producer.flushSync(0)).toBe(true);
+    producer.tryWrite('one');
+    producer.resize(8192);
+    expect(String(consumer.tryRead()?.data)).toBe('one');
+    expect(consumer.waitSync(0)).toBe(false);
+    expect(producer.flushSync(0)).toBe(true);
+    producer.end();
+    expect(consumer.isEnded).toBe(true);
+  });
+
+  test('and what was read before it is not given back with it before its time', async () => {
+    using ring = createAnonymousRing({ ...growable, topology });
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    producer.tryWrite('one');
+    producer.resize(8192);
+    for await (const { data } of consumer) {
+      expect(String(data)).toBe('one');
+      expect(consumer.waitSync(0)).toBe(false);
+      expect(producer.flushSync(0)).toBe(false);
+      break;
+    }
+    consumer.close();
+    expect(String(ring.consumer().tryRead()?.data)).toBe('one');
+  });
+
+  test('whoever waits until it is read is woken', async () => {
+    using ring = createAnonymousRing({ ...growable, topology });
+    const producer = ring.producer();
+    const consumer = ring.consumer();
+    producer.resize(8192);
+    const flushed = producer.flush();
+    expect(consumer.tryRead()).toBeNull();
+    await flushed;
+  });
+});
+
+test('a message that waits for room is written when there is more', async () => {
+  using ring = createAnonymousRing(growable);
+  const stream = new Stream();
+  const producer = ring.producer({ wait: 'event' });
+  ring.consumer();
+  stream.fill(producer);
+  const written = producer.write(new Uint8Array(1000));
+  await pause(50); // it sleeps by now
+  producer.resize(MOST);
+  await written;
+});
+
 describe('the file of a ring that grows', () => {
   const segment = { at: (name: string, path: string) => peek(path, lane, name) };
 
@@ -216,6 +277,82 @@ describe('the file of a ring that grows', () => {
     expect(second.maxMessageBytes).toBe(MOST - 2 * HEADER);
     stream.fill(second);
     stream.takeAll(consumer);
+  });
+
+  /** Every mapping of a file fails, or every reservation of space. */
+  const failing = {
+    ENOMEM: () =>
+      replaceSystemCall('mmap', (map) => (address, length, protection, flags, fd, offset) => {
+        return fd >= 0 ? -constants.errno.ENOMEM : map(address, length, protection, flags, fd, offset);
+      }),
+    ENOSPC: () =>
+      replaceSystemCall('fallocate', (allocate) => (fd, mode, offset, length) => {
+        return mode === 0 ? -constants.errno.ENOSPC : allocate(fd, mode, offset, length);
+      }),
+  };
+
+  test.each(['ENOMEM', 'ENOSPC'] as const)('has no segment that was refused, by %s', (code) => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const stream = new Stream();
+    const producer = ring.producer();
+    stream.fill(producer);
+    const before = ['segment', 'begin0', 'level0', 'begin1', 'level1'].map((name) => segment.at(name, path));
+    const { blocks } = statSync(path);
+    {
+      using _fault = failing[code]();
+      expect(thrownBy(() => producer.resize(MOST))?.code).toBe(code);
+    }
+    const after = ['segment', 'begin0', 'level0', 'begin1', 'level1'].map((name) => segment.at(name, path));
+    expect(after).toEqual(before);
+    expect(statSync(path).blocks).toBe(blocks);
+    producer.resize(MOST);
+    stream.fill(producer);
+    stream.takeAll(ring.consumer());
+  });
+
+  test('a producer whose memory is gone does not go on elsewhere', () => {
+    using scratch = scratchFolder();
+    for (const how of ['the file was cut', 'a record met that']) {
+      const path = scratch.file(how);
+      using ring = createRing(path, growable);
+      const producer = ring.producer();
+      const stream = new Stream();
+      stream.fill(producer);
+      stream.takeAll(ring.consumer());
+      const { size } = statSync(path);
+      truncateSync(path, dataOffset);
+      if (how === 'a record met that') {
+        producer.tryClaim(8);
+        producer.abort();
+        truncateSync(path, size);
+      }
+      expect(thrownBy(() => producer.resize(MOST))?.code).toBe('ERR_MEMLANE_TRUNCATED');
+      expect(segment.at('segment', path)).toBe(0);
+    }
+  });
+
+  test('nothing is given back while it is not known what is in use', () => {
+    using scratch = scratchFolder();
+    const path = scratch.file('ring');
+    using ring = createRing(path, growable);
+    const stream = new Stream();
+    const first = ring.producer();
+    stream.fill(first);
+    first.close();
+    const { blocks } = statSync(path);
+    for (const level of [-1, -2, 5]) {
+      poke(path, lane, 'level0', level);
+      expect(thrownBy(() => ring.producer())).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'level0' });
+      expect(statSync(path).blocks).toBe(blocks);
+    }
+    poke(path, lane, 'level0', 0);
+    poke(path, lane, 'level1', -2);
+    expect(thrownBy(() => ring.producer())).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'level1' });
+    poke(path, lane, 'level1', -1);
+    ring.producer();
+    stream.takeAll(ring.consumer());
   });
 
   test('a mark that no segment follows, and a level that cannot be, are refused', () => {

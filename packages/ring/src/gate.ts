@@ -22,11 +22,11 @@ export interface Gate {
    * @throws ERR_MEMLANE_CORRUPT when a consumer has written a position that cannot be.
    */
   limit(published: Position, end: Position): Position;
-  /** Position before which everybody who counts has handled everything. */
-  consumed(published: Position): Position;
-  /** The same, as last looked at. */
+  /** Whether everybody who counts has handled everything published. */
+  isDrained(published: Position): boolean;
+  /** Position before which everybody who counts has handled everything, as last looked at. */
   readonly slowest: Position;
-  /** Has the next look at the limit find out who is alive, however short a time ago the last one did. */
+  /** Has the next look find out who is alive, however short a time ago the last one did. */
   lookAtLives?(): void;
 }
 
@@ -73,6 +73,10 @@ export class CursorGate implements Gate {
       }
     }
     return advance(from, this.#capacity);
+  }
+
+  isDrained(published: Position): boolean {
+    return this.consumed(published) === published;
   }
 
   consumed(published: Position): Position {
@@ -157,6 +161,11 @@ export class CursorsGate implements Gate {
     return advance(distance(tail, seen) > 0 ? seen : tail, this.#capacity);
   }
 
+  isDrained(published: Position): boolean {
+    if (this.consumed(published) === published) return true;
+    return this.#passOver(published, published) && this.consumed(published) === published;
+  }
+
   consumed(published: Position): Position {
     const { count } = this.#consumers;
     let slowest = published;
@@ -221,7 +230,7 @@ export class OpenGate implements Gate {
     return advance(this.#tail.makeRoom(end, published), this.#capacity);
   }
 
-  consumed(published: Position): Position {
-    return published;
+  isDrained(): boolean {
+    return true;
   }
 }

@@ -201,7 +201,7 @@ export class LaneWriter {
 
   /** Whether everybody who counts has handled everything published. */
   isDrained(): boolean {
-    const isDrained = this.#gate.consumed(this.#published) === this.#published;
+    const isDrained = this.#gate.isDrained(this.#published);
     this.#health.expectNoFault();
     return isDrained;
   }

@@ -21,6 +21,8 @@ export class LateCells {
   #end = 0;
   /** The one that {@link hasReady} has found. */
   #found = 0;
+  /** Its state. */
+  found = 0;
 
   constructor(cells: WorkCells) {
     const { words, capacity } = cells.memory;
@@ -82,6 +84,7 @@ export class LateCells {
       if (word === seen) busy = owner;
       else if ((word & (LAP_MASK | STATE_MASK)) === ((seen & LAP_MASK) | READY)) {
         this.#found = i;
+        this.found = word;
         return true;
       } else this.#forget(i);
     }

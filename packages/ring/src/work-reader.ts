@@ -40,6 +40,8 @@ export class WorkReader {
   #next = 0;
   /** Before this position there is nothing new, but for what was still being written when it was looked past. */
   #from: number;
+  /** The state of the cell there, when {@link #searchNew} found that it is ready. */
+  #found = 0;
   readonly #late: LateCells;
   /** Whether that look takes what is ready, too. */
   #takesReady = false;
@@ -223,12 +225,10 @@ export class WorkReader {
       }
       const index = position & this.#mask;
       if (!claiming) return index;
-      const at = this.#cells.stateAt(index);
-      const word = load(this.#words, at);
-      if ((word & (LAP_MASK | STATE_MASK)) !== (lapOf(position, this.#shift) | READY) || !this.#claim(at, word))
-        continue;
-      if (position === this.#from) this.#from = (position + 1) | 0;
-      else late.pass();
+      const isLate = position !== this.#from;
+      if (!this.#claim(this.#cells.stateAt(index), isLate ? late.found : this.#found)) continue;
+      if (isLate) late.pass();
+      else this.#from = (position + 1) | 0;
       this.#helpHead(head);
       const behind = load(this.#words, this.#cells.stateAt((index + 1) & this.#mask));
       this.madeRoom = (behind & STATE_MASK) !== READY;
@@ -242,12 +242,13 @@ export class WorkReader {
     const late = this.#late;
     const mark = late.mark;
     let position = this.#from;
+    let word = 0;
     let firstLate: number | undefined;
     let isReady = false;
     // Two rounds: a place that is far behind is brought to within one of the tail on the way.
     for (let steps = 2 * this.#capacity; steps >= 0; steps--) {
       // pairs with: compareAndSet in WorkWriter.publish. without it: a payload could be read before it is written.
-      const word = load(this.#words, this.#cells.stateAt(position & this.#mask));
+      word = load(this.#words, this.#cells.stateAt(position & this.#mask));
       const lap = word & LAP_MASK;
       if (lap === lapOf(position, this.#shift)) {
         const state = word & STATE_MASK;
@@ -274,6 +275,7 @@ export class WorkReader {
       position = firstLate;
     }
     this.#from = position;
+    this.#found = word;
     return isReady;
   }
 

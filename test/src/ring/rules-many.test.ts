@@ -33,6 +33,21 @@ describe('rule 1: death wakes', () => {
     ways.map((way) => ({ ...way, shape })),
   );
 
+  test.each([SHAPES[1], SHAPES[3]])('whoever flushes does not wait for a consumer that has died: %j', async (shape) => {
+    using scratch = scratchFolder();
+    const path = newRing(scratch, shape ?? {});
+    using ring = openRing(path);
+    const producer = ring.producer();
+    await using idle = new Program('ring-attach', { path, role: 'consumer' });
+    await idle.next('attached');
+    producer.tryWrite('nobody reads this');
+    expect(producer.flushSync(0)).toBe(false);
+    const flushed = producer.flush();
+    idle.kill();
+    await flushed;
+    expect(producer.flushSync(0)).toBe(true);
+  });
+
   test.each(cases)(
     'a consumer that sleeps ($wait) goes on when its producer dies between publish and ring: $shape',
     async ({ shape, wait, blocking, call }) => {

@@ -16,7 +16,12 @@ interface TopologyAim {
 }
 
 const sizeBytes = 64;
-const variants: readonly string[] = ['memlane each', 'memlane batch'];
+const variants: readonly string[] = [
+  'memlane each',
+  'memlane each, adaptive',
+  'memlane batch',
+  'memlane batch, adaptive',
+];
 const toOne = (producers: number): Shape => ({ producers, consumers: 1 });
 const toMany = (consumers: number): Shape => ({ producers: 1, consumers });
 const square = (count: number): Shape => ({ producers: count, consumers: count });

@@ -41,11 +41,13 @@ export async function loadTopologyCatalog(native: NativePrograms): Promise<Catal
   const workQueue = nodeProgram('group-work-queue', 'group');
   const zeromq: Entry = { name: 'zeromq', program: await optional('zeromq', 'group-zeromq', 'group') };
   const piscina: Entry = { name: 'piscina', program: await optional('piscina', 'group-piscina', 'single') };
-  const ours = (program: Program, topology: Topology): Entry[] => [
-    { name: 'memlane each', program, variant: `${topology}-each`, fewestEach: manySlices },
-    { name: 'memlane batch', program, variant: `${topology}-batch`, fewestEach: manySlices },
-    { name: 'memlane batch, adaptive', program, variant: `${topology}-batch-adaptive`, fewestEach: manySlices },
-  ];
+  const ours = (program: Program, topology: Topology): Entry[] =>
+    ['each', 'each, adaptive', 'batch', 'batch, adaptive'].map((way) => ({
+      name: `memlane ${way}`,
+      program,
+      variant: `${topology}-${way.replace(', ', '-')}`,
+      fewestEach: manySlices,
+    }));
   const nativeQueues: Entry[] = [
     { name: 'ck_ring', program: nativeProgram('ckGroup'), fewestEach: manySlices },
     { name: 'boost queue', program: nativeProgram('boostGroup'), fewestEach: manySlices },

@@ -417,9 +417,19 @@ static bool ml_is_due(memlane_worker *w, uint32_t index) {
 }
 
 // A new message: its cell, which is taken if that is wanted; or -1.
+// The first position from `from` on whose message is ready by now; `end` when none before it is.
+static uint32_t ml_first_ready(memlane_queue *q, uint32_t from, uint32_t end) {
+  for (; from != end; from++) {
+    const uint32_t state = ml_load(&q->cells[from % q->capacity].state);
+    if ((state & (ML_LAP | ML_STATE)) == (ml_lap(q, from) | ML_READY)) break;
+  }
+  return from;
+}
+
 static int64_t ml_find_new(memlane_worker *w, bool takes) {
   memlane_queue *q = w->queue;
   uint32_t head = ml_load(&q->words->head), position = head;
+  uint32_t writing = head; // before it nothing was being written
   uint32_t tries = ML_MOST_TRIES; // that others spoil by moving the head
   for (uint32_t steps = 0; steps <= 2 * q->capacity && tries > 0; steps++) {
     const uint32_t index = position % q->capacity;
@@ -428,10 +438,17 @@ static int64_t ml_find_new(memlane_worker *w, bool takes) {
     if ((state & ML_LAP) == ml_lap(q, position)) {
       if (what == ML_READY) {
         if (!takes) return index;
+        // A producer commits in order: what was being written may be ready by now, and comes first.
+        const uint32_t first = ml_first_ready(q, writing, position);
+        if (first != position) {
+          position = first;
+          continue;
+        }
         if (!ml_take_cell(w, index, state)) continue;
         if (position == head) ml_swap(&q->words->head, head, head + 1);
         return index;
       }
+      if (what != ML_WRITING && writing == position) writing += 1;
       if (position == head && what != ML_WRITING) ml_swap(&q->words->head, head++, position + 1);
       position += 1;
       continue;
@@ -441,7 +458,7 @@ static int64_t ml_find_new(memlane_worker *w, bool takes) {
       // What an old head looks like says nothing.
       tries -= 1;
       steps = 0;
-      head = position = now;
+      head = position = writing = now;
       continue;
     }
     if ((state & ML_LAP) == ml_lap(q, position - q->capacity)) return -1;

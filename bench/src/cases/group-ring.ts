@@ -1,6 +1,6 @@
 // The ring between several processes: mpsc (a lane for each producer) and broadcast (lossless, all consumers see all).
 // Variants: each of them with `-each` (one commit a message) or `-batch` (32 claims a commit), which wait as the native
-// peers do, letting others run without going to sleep; and with `-batch-adaptive`, which waits as endpoints do by default.
+// peers do, letting others run without going to sleep; with `-adaptive` behind it, as endpoints do by default.
 import { type CreateRingOptions, createRing, FULL, openRing, type Producer, type RecordView } from '@memlane/ring';
 import { awaitGo, parseGroupRole, stampOf } from '../group-role.ts';
 import { Intake } from '../intake.ts';

@@ -1,6 +1,6 @@
 // The work queue: each message to one consumer, which acknowledges it. Variants: workQueue-each (one commit a message, one
 // message a poll) and workQueue-batch (32 of each), which wait as the native peers do, letting others run without going to
-// sleep; and workQueue-batch-adaptive, which waits as endpoints do by default.
+// sleep; with `-adaptive` behind it, as endpoints do by default.
 import { Action, createWorkQueue, FULL, openWorkQueue, type RecordView, type WorkProducer } from '@memlane/ring';
 import { awaitAllSent, awaitGo, END_MARK, parseGroupRole, printSent, stampOf } from '../group-role.ts';
 import { Intake } from '../intake.ts';

@@ -49,7 +49,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   },
   'death not watched': {
     module: '/core/dist/waiting.js',
-    edits: [{ from: '!peer.watchDeath(lookAgain) && peer.isLeaving', to: 'false' }],
+    edits: [{ from: '!peer.watchDeath(lookAgain) && peer.isInTransit', to: 'false' }],
   },
   'the dead not looked for': {
     module: '/ring/dist/work-endpoint.js',

@@ -312,7 +312,7 @@ describe('a producer that overwrites', () => {
       const [maxLength, count] = random.pick([
         [40, 60_000],
         [400, 20_000],
-        [CAPACITY - 8, 6000],
+        [CAPACITY - 16, 6000], // with room for a checksum
       ] as const);
       const traffic = { seed: random.next(), maxLength };
       createRing(path, {

@@ -29,8 +29,9 @@ export class LateCells {
     this.#cells = cells;
     this.#words = words;
     this.#mask = capacity - 1;
-    this.#positions = new Int32Array(capacity);
-    this.#seen = new Int32Array(capacity);
+    // At a time no more than there are cells; as many again may have changed hands since they were last looked at.
+    this.#positions = new Int32Array(2 * capacity);
+    this.#seen = new Int32Array(2 * capacity);
   }
 
   get isEmpty(): boolean {
@@ -52,9 +53,9 @@ export class LateCells {
     return this.#end;
   }
 
-  /** Remembers a cell that is behind all others; returns whether there is room, as there is once those of old are forgotten. */
+  /** Remembers a cell that is behind all others; returns whether there is room, as there is after {@link hasReady}. */
   add(position: number, word: number): boolean {
-    if (this.#end > this.#mask) return false;
+    if (this.#end === this.#positions.length) return false;
     this.#positions[this.#end] = position;
     this.#seen[this.#end] = word;
     this.#end += 1;

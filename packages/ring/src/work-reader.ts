@@ -43,6 +43,8 @@ export class WorkReader {
   /** The state of the cell there, when {@link #searchNew} found that it is ready. */
   #found = 0;
   readonly #late: LateCells;
+  /** Whether the last search ended for lack of room in {@link #late}. */
+  #isCut = false;
   /** Whether that look takes what is ready, too. */
   #takesReady = false;
   /** When the first delayed message is due, of those that the last look at all cells has met. */
@@ -219,7 +221,7 @@ export class WorkReader {
       const position = late.hasReady() ? late.position : this.#from;
       if (!isReady && position === this.#from) {
         // From an old place the queue looks as if it ended: whoever believes that could sleep beside a message.
-        if (((load(this.#words, this.#head) - position) | 0) > 0) continue;
+        if (this.#isCut || ((load(this.#words, this.#head) - position) | 0) > 0) continue;
         this.#helpHead(head);
         return -1;
       }
@@ -245,6 +247,7 @@ export class WorkReader {
     let word = 0;
     let firstLate: number | undefined;
     let isReady = false;
+    this.#isCut = false;
     // Two rounds: a place that is far behind is brought to within one of the tail on the way.
     for (let steps = 2 * this.#capacity; steps >= 0; steps--) {
       // pairs with: compareAndSet in WorkWriter.publish. without it: a payload could be read before it is written.
@@ -255,7 +258,8 @@ export class WorkReader {
         isReady = state === READY;
         if (isReady) break;
         if (state === WRITING) {
-          if (!late.add(position, word)) break;
+          this.#isCut = !late.add(position, word);
+          if (this.#isCut) break;
           firstLate ??= position;
         }
       } else if (lap === lapOf((position - this.#capacity) | 0, this.#shift))

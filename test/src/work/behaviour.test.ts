@@ -13,6 +13,7 @@ import {
   type WorkProducer,
   type WorkQueue,
 } from 'memlane';
+import { withSeed } from '../support/random.ts';
 import { type Scratch, scratchFolder } from '../support/scratch.ts';
 
 let queue: WorkQueue;
@@ -135,6 +136,48 @@ describe('a producer that is passed while it writes a batch', () => {
       expect(drain()).toEqual([8]);
     }
   });
+
+  test('in any order of claims, commits and takes', () =>
+    withSeed((random) => {
+      open({ capacity: random.pick([2, 4, 8, 16]), startPosition: random.pick([0, 2 ** 31 - 40, 2 ** 32 - 40]) });
+      const producers = [producer, queue.producer(), queue.producer()];
+      const consumers = [consumer, other];
+      const claimed = [0, 0, 0];
+      const committed = [0, 0, 0];
+      const handled = [0, 0, 0];
+      const held: Delivery[] = [];
+      const check = (type: number): void => {
+        const [of, number] = [type >> 24, type & 0xffffff];
+        expect({ of, number }).toEqual({ of, number: handled[of] });
+        handled[of] = number + 1;
+      };
+      const take = (by: WorkConsumer): boolean => {
+        const delivery = by.tryTake();
+        if (delivery === null) return false;
+        check(delivery.type);
+        held.push(delivery);
+        return true;
+      };
+      for (let step = 0; step < 20_000; step++) {
+        const at = random.below(3);
+        const one = producers[at] as WorkProducer;
+        const dice = random.below(10);
+        if (dice < 4) {
+          if (one.tryClaim(8, (at << 24) | (claimed[at] as number)) !== FULL) claimed[at] = (claimed[at] as number) + 1;
+        } else if (dice === 4) {
+          one.abort();
+          claimed[at] = committed[at] as number;
+        } else if (dice === 5) {
+          one.commit();
+          committed[at] = claimed[at] as number;
+        } else if (dice < 8) take(consumers[at & 1] as WorkConsumer);
+        else if (held.length > 0) held.splice(random.below(held.length), 1)[0]?.ack();
+      }
+      for (const one of producers) one.abort();
+      while (held.length > 0 || take(consumer)) held.pop()?.ack();
+      expect(handled).toEqual(committed);
+      expect(Math.min(...handled)).toBeGreaterThan(100);
+    }));
 
   test('and gives its cells back when it aborts', () => {
     const slow = queue.producer();

@@ -307,7 +307,8 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
         if (this.mend()) continue;
         // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
         if (!this.audience.isAnybodyAlive() && !this.recovery.isReplaced) throw error;
-        if (this.#isHopeless(this.#lane.position)) throw error;
+        // Each file once, however often it is looked at before the producer has made the next one.
+        if (!this.#lost && this.#isHopeless(this.#lane.position)) throw error;
         this.#lost = true;
         this.recovery.condemn();
         this.wakePeers();

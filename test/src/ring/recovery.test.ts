@@ -267,6 +267,19 @@ describe('what recovery does not do', () => {
     expect(producer.recoveries).toBeLessThan(100);
   });
 
+  test('a lost file may be looked at any number of times before there is a fresh one', async () => {
+    using bed = recovering();
+    const { path, producer, consumer } = bed;
+    write(producer, 'one');
+    truncateSync(path, 0);
+    for (let look = 0; look < 100; look++) {
+      expect(consumer.tryRead()).toBeNull();
+      expect(consumer.isEnded).toBe(false);
+    }
+    await consumer.wait();
+    expect(String(consumer.tryRead()?.data)).toBe('one');
+  });
+
   test('a full disk fails the call; nothing is lost, and it goes on when there is space', async () => {
     using bed = recovering();
     const { scratch, path, producer, consumer } = bed;

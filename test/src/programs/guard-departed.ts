@@ -30,11 +30,11 @@ async function survive(): Promise<void> {
   const times = way === 'terminated in faults' ? 8 : 3;
   for (let time = 0; time < times; time++) {
     const worker = new Worker(new URL(import.meta.url), { workerData: way, argv: process.argv.slice(2) });
+    const gone = once(worker, 'exit'); // from here on: it may come in the same turn as the message
     const [{ buffers, watched }] = (await once(worker, 'message')) as [
       { buffers: SharedArrayBuffer[]; watched: number },
     ];
     if (watched !== 1 + 5) throw new Error(`${watched} ranges`);
-    const gone = once(worker, 'exit');
     if (way === 'exited') worker.postMessage('go');
     if (way.startsWith('terminated')) {
       await pause(time);

@@ -1,5 +1,5 @@
-// `npm start [-- FILE]`, `npm test [-- PATTERN]`, `npm run test:long`, `npm run bench [-- OPTION]` and `npm run bench:memory`: install and
-// build what is missing, then run the target.
+// `npm start [-- FILE]`, `npm test [-- PATTERN]`, `npm run test:long`, `npm run bench [-- OPTION]` and
+// `npm run bench:memory`: install and build what is missing, then run the target.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 import * as memory from './memory.ts';
-import { Peer, type SlotRow, type SlotTable } from './participants.ts';
+import type { SlotRow, SlotTable } from './participants.ts';
+import { Peer } from './peer.ts';
 
 const { load } = memory; // a constant of this module: see parking.ts
 

@@ -3,6 +3,7 @@ export * from './descriptor.ts';
 export * from './handover.ts';
 export * as memory from './memory.ts';
 export * from './participants.ts';
+export * from './peer.ts';
 export * from './region.ts';
 export * from './reservation.ts';
 export * from './resize.ts';

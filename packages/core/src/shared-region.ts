@@ -13,7 +13,8 @@ import {
   tryLockByte,
   unlockByte,
 } from '@memlane/linux';
-import { COORDINATOR_BYTE, type Participant, Peer, SlotTable } from './participants.ts';
+import { COORDINATOR_BYTE, type Participant, SlotTable } from './participants.ts';
+import { Peer } from './peer.ts';
 import { Region } from './region.ts';
 import { ResizeWords } from './resize.ts';
 import { ACKNOWLEDGEMENT, CONTROL, RESIZE } from './resize-descriptor.ts';

@@ -1,6 +1,7 @@
 import { checkSignal, futexWait, type LinuxError, MemlaneError, systemCalls, throwArgument } from '@memlane/linux';
 import { pause } from './memory.ts';
-import { type Participant, type Peer, StatisticsIndex } from './participants.ts';
+import { type Participant, StatisticsIndex } from './participants.ts';
+import type { Peer } from './peer.ts';
 import { ParkKind } from './slot-descriptor.ts';
 
 /**

@@ -45,8 +45,6 @@ export class WorkWriter {
   claimedBytes = 0;
   /** Payload bytes of the last of them. */
   #lastBytes = 0;
-  /** Where {@link #claimCell} has found a cell. */
-  #position = 0;
 
   constructor(cells: WorkCells, me: number) {
     const { words, base, capacity, messageBytes } = cells.memory;
@@ -75,7 +73,6 @@ export class WorkWriter {
     if (index < 0) return FULL;
     const cells = this.#cells;
     cells.writeHeader(index, length, type);
-    this.#claims[this.claimedMessages] = this.#position;
     this.claimedMessages += 1;
     this.claimedBytes += length;
     this.#lastBytes = length;
@@ -169,7 +166,7 @@ export class WorkWriter {
     this.#closedBy = code;
   }
 
-  /** Index of a cell that is the owner's now, at {@link #position}; or -1. */
+  /** Index of a cell that is the owner's now, its position noted as that of the next claim; or -1. */
   #claimCell(): number {
     let position = load(this.#words, this.#tail);
     const most = MOST_TRIES + this.#capacity;
@@ -197,7 +194,7 @@ export class WorkWriter {
       if (state === FREE) {
         if (!compareAndSet(this.#words, at, word, lap | this.#me | WRITING)) continue;
         if (this.#confirm(position)) {
-          this.#position = position;
+          this.#claims[this.claimedMessages] = position;
           return index;
         }
         // Ahead of the tail, where nobody looks: see work-state.ts.

@@ -103,8 +103,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   /** Makes the reader of a lane. */
   #open(lane: number): LaneReader {
     const joined = this.#joined?.[lane];
-    const memory =
-      joined === undefined ? this.#lanes.holding(lane, this.#lanes.consumedOf(lane)) : this.#lanes.at(lane);
+    const memory = this.#lanes.holding(lane, joined?.start.position ?? this.#lanes.consumedOf(lane));
     return new LaneReader(memory, {
       cursor: this.#consumer,
       start: joined?.start,
@@ -118,7 +117,7 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   #standing(memory: LaneMemory, state: number): Standing | undefined {
     const { overwrite, maxLagBytes } = this.#lanes.facts;
     if (overwrite) {
-      const tail = new TailReader(memory, new LaneHealth(memory.faults));
+      const tail = new TailReader(memory, new LaneHealth(memory.faults), true);
       return new LossyStanding(tail, this.#options.from ?? 'oldest', this.#lose);
     }
     if (maxLagBytes === 0) return undefined;

@@ -1,6 +1,6 @@
 import { memory, type SlotTable } from '@memlane/core';
 import { CURSOR, CURSOR_STATE_MASK, CursorState, LANE } from './lane-descriptor.ts';
-import { cursorBase, type LaneHealth, type LaneMemory } from './lane-memory.ts';
+import { cursorBase, type LaneHealth, type LaneMemory, type OlderSegment } from './lane-memory.ts';
 import type { Position } from './position.ts';
 import * as positions from './position.ts';
 import { ALIGNMENT } from './record-descriptor.ts';
@@ -26,6 +26,10 @@ export interface Gate {
   isDrained(published: Position): boolean;
   /** Position before which everybody who counts has handled everything, as last looked at. */
   readonly slowest: Position;
+  /** Position before which nobody needs anything, those included who come late; likewise. */
+  readonly oldest: Position;
+  /** Looks, and gives the older segment back if nobody needs it who counts. */
+  retireOlder?(published: Position): void;
   /** Has the next look find out who is alive, however short a time ago the last one did. */
   lookAtLives?(): void;
 }
@@ -36,9 +40,8 @@ export class CursorGate implements Gate {
   readonly #cursor: number;
   readonly #capacity: number;
   readonly #most: number;
-  readonly #passed: (() => void) | undefined;
-  /** Where the segment begins, while something before it may not have been read. */
-  #begin: Position | undefined;
+  /** The segment before, while something in it may not have been read. */
+  #older: OlderSegment | undefined;
   /** Whether any position of the reader has been believed: before, there is no room. */
   #isBelieved: boolean;
   readonly #checksums: boolean;
@@ -46,14 +49,13 @@ export class CursorGate implements Gate {
   slowest: Position;
 
   constructor(lane: LaneMemory, health: LaneHealth, consumed?: Position) {
-    const { words, base, capacityBytes, checksums = false, markBytes = 0, mostBytes = capacityBytes, begin } = lane;
+    const { words, base, capacityBytes, checksums = false, markBytes = 0, mostBytes = capacityBytes, older } = lane;
     this.#words = words;
     this.#cursor = base + FIRST_CURSOR;
     this.#capacity = capacityBytes - markBytes;
     this.#most = mostBytes;
-    this.#begin = begin;
+    this.#older = older;
     this.#isBelieved = consumed !== undefined;
-    this.#passed = lane.passed;
     this.#checksums = checksums;
     this.#health = health;
     this.slowest = consumed ?? (load(words, this.#cursor + CONSUMED) as Position);
@@ -62,17 +64,23 @@ export class CursorGate implements Gate {
   limit(published: Position): Position {
     const consumed = this.consumed(published);
     if (!this.#isBelieved) return published;
-    let from = consumed;
-    if (this.#begin !== undefined) {
-      // What is still unread in the segment before takes no room in this one.
-      if (distance(this.#begin, consumed) > 0) from = this.#begin;
-      else {
-        // Once and for all: 2^31 bytes further on, the difference of the two would say the opposite.
-        this.#begin = undefined;
-        this.#passed?.();
-      }
+    const older = this.#older;
+    // What is still unread in the segment before takes no room in this one.
+    if (older !== undefined && distance(older.end, consumed) > 0) return advance(older.end, this.#capacity);
+    if (older !== undefined) {
+      // Once and for all: 2^31 bytes further on, the difference of the two would say the opposite.
+      this.#older = undefined;
+      older.retire();
     }
-    return advance(from, this.#capacity);
+    return advance(consumed, this.#capacity);
+  }
+
+  retireOlder(published: Position): void {
+    this.limit(published);
+  }
+
+  get oldest(): Position {
+    return this.slowest;
   }
 
   isDrained(published: Position): boolean {
@@ -124,6 +132,17 @@ export interface Consumers {
  * Who holds it up and is dead is taken off, by CAS on the very state that was seen before it was found dead: a successor
  * has another. One that is to be kept though its owner is gone (a named cursor) stays; one that is alive but too far behind
  * is passed over, likewise, and is told so when it next looks at its state.
+ *
+ * In a lane that has gone on in another segment (see lanes.ts) cursors and tail may still be in the older one, where they
+ * take no room in the newer, and so hold nobody up as long as that has room for one capacity. The older one is given back by
+ * the same rule: when the tail is past its end, and the second look, after that, finds nobody before it. A joiner that has
+ * stored a cursor in it either was seen, and holds it, or finds that the tail has passed it, and begins at the tail. What is
+ * kept there for nobody but those who come late is given up when as much has been written since as the newer segment holds,
+ * or for the sake of a third one.
+ *
+ * Who may die where: a producer that has moved the tail, and not given the older segment back, leaves that to its successor;
+ * one that has said it is not in use, and not punched it, likewise. A consumer that dies in the older segment holds it until
+ * somebody needs the room behind it, or a third segment, and then finds it dead.
  */
 
 /** How long a consumer that was found alive, and not too far behind, is taken to be so. */
@@ -133,10 +152,14 @@ const LIVES_MS = 1;
 export class CursorsGate implements Gate {
   readonly #words: Int32Array;
   readonly #base: number;
+  readonly #capacityBytes: number;
+  /** Bytes that may be in use of them. */
   readonly #capacity: number;
   readonly #health: LaneHealth;
   readonly #consumers: Consumers;
   readonly #tail: TailWriter;
+  /** The segment before, while somebody may need what is in it. */
+  #older: OlderSegment | undefined;
   /** When it was looked who is alive. */
   #lookedMs = Number.NEGATIVE_INFINITY;
   slowest: Position;
@@ -144,7 +167,9 @@ export class CursorsGate implements Gate {
   constructor(lane: LaneMemory, health: LaneHealth, consumers: Consumers) {
     this.#words = lane.words;
     this.#base = lane.base;
-    this.#capacity = lane.capacityBytes;
+    this.#capacityBytes = lane.capacityBytes;
+    this.#capacity = lane.capacityBytes - (lane.markBytes ?? 0);
+    this.#older = lane.older;
     this.#health = health;
     this.#consumers = consumers;
     this.#tail = new TailWriter(lane, health);
@@ -152,13 +177,35 @@ export class CursorsGate implements Gate {
   }
 
   limit(published: Position, end: Position): Position {
-    const needed = advance(end, -this.#capacity);
+    return advance(this.#clear(published, advance(end, -this.#capacity)), this.#capacity);
+  }
+
+  retireOlder(published: Position): void {
+    this.lookAtLives();
+    if (this.#older === undefined) this.consumed(published);
+    else this.#clear(published, this.#older.end);
+  }
+
+  get oldest(): Position {
+    const tail = this.#tail.position;
+    return distance(tail, this.slowest) > 0 ? this.slowest : tail;
+  }
+
+  /** Gives up what is before `needed`, as far as that can be; returns before which position nobody needs this segment. */
+  #clear(published: Position, needed: Position): Position {
+    const older = this.#older;
     let slowest = this.consumed(published);
-    if (distance(needed, slowest) > 0 && this.#passOver(published, needed)) slowest = this.consumed(published);
-    const tail = this.#tail.makeRoom(end, slowest);
+    const isHeldUp = distance(needed, slowest) > 0 && (older === undefined || distance(needed, older.end) >= 0);
+    if (isHeldUp && this.#passOver(published, needed)) slowest = this.consumed(published);
+    this.#tail.makeRoom(needed, slowest);
     // pairs with: store in joinLane, (D). without it: the writer could overwrite what a newcomer has just begun to read.
-    const seen = this.consumed(published);
-    return advance(distance(tail, seen) > 0 ? seen : tail, this.#capacity);
+    this.consumed(published);
+    const { oldest } = this;
+    if (older === undefined) return oldest;
+    if (distance(older.end, oldest) > 0) return older.end;
+    this.#older = undefined; // once and for all: see CursorGate
+    older.retire();
+    return oldest;
   }
 
   isDrained(published: Position): boolean {
@@ -168,6 +215,7 @@ export class CursorsGate implements Gate {
 
   consumed(published: Position): Position {
     const { count } = this.#consumers;
+    const most = this.#capacityBytes + (this.#older?.capacityBytes ?? 0);
     let slowest = published;
     for (let consumer = 0, at = this.#base + FIRST_CURSOR; consumer < count; consumer++, at += CURSOR.bytes >> 2) {
       if ((load(this.#words, at + STATE) & CURSOR_STATE_MASK) !== CursorState.present) continue;
@@ -175,7 +223,7 @@ export class CursorsGate implements Gate {
       const backlog = distance(published, consumed);
       // Further back than there is room, perhaps by 2^31 and more, which looks as if it were ahead: a joiner that has been
       // overtaken, and is about to find out. Not an error: it may have been stopped, or be of a name that was long away.
-      if (backlog < 0 || backlog > this.#capacity) continue;
+      if (backlog < 0 || backlog > most) continue;
       if (consumed % ALIGNMENT !== 0) throw this.#health.lied('consumed', consumed);
       if (distance(slowest, consumed) > 0) slowest = consumed;
     }
@@ -227,7 +275,11 @@ export class OpenGate implements Gate {
   limit(published: Position, end: Position): Position {
     this.slowest = published;
     // Not beyond what is published: claims that are not committed are nobody's to overwrite.
-    return advance(this.#tail.makeRoom(end, published), this.#capacity);
+    return advance(this.#tail.makeRoom(advance(end, -this.#capacity), published), this.#capacity);
+  }
+
+  get oldest(): Position {
+    return this.#tail.position;
   }
 
   isDrained(): boolean {

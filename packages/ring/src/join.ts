@@ -29,10 +29,10 @@ export interface Joined {
  * Takes a cursor of a lane that everybody reads who cares to; see gate.ts. By whoever holds the lock of the consumer's slot,
  * so it has no other owner; the producer may pass it over at any time.
  */
-function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Joined {
+function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint, isLossy: boolean): Joined {
   const { words } = lane;
   const cursor = cursorBase(lane.base, consumer);
-  const tail = new TailReader(lane, new LaneHealth(lane.faults));
+  const tail = new TailReader(lane, new LaneHealth(lane.faults), isLossy);
   const before = load(words, cursor + STATE);
   const state = ((before & ~CURSOR_STATE_MASK) + CURSOR_STATE_MASK + 1) | CursorState.present;
   const left = load(words, cursor + CONSUMED) as Position;
@@ -59,12 +59,14 @@ function joinLane(lane: LaneMemory, consumer: number, from: StartingPoint): Join
 /** Takes the cursors of a consumer in all lanes. By whoever is attaching in the consumer's slot. */
 export function joinRing(lanes: Lanes, consumer: number, options: ConsumerOptions): Joined[] {
   const { from = 'now', name, retain = 'everything' } = options;
+  const { producers, overwrite } = lanes.facts;
   const goesOn = name !== undefined && lanes.names?.nameOf(consumer) === name;
-  const joined = Array.from({ length: lanes.facts.producers }, (_, lane) =>
-    joinLane(lanes.isReserved(lane) ? lanes.at(lane) : lanes.headOf(lane), consumer, goesOn ? 'cursor' : from),
-  );
+  const joined = Array.from({ length: producers }, (_, lane) => {
+    const memory = overwrite && lanes.isReserved(lane) ? lanes.at(lane) : lanes.headOf(lane);
+    return joinLane(memory, consumer, goesOn ? 'cursor' : from, overwrite);
+  });
   // Last: a name whose cursors were never taken would have its next owner begin anywhere.
-  if (name !== undefined) lanes.names?.set(consumer, name, lanes.facts.overwrite ? 'nothing' : retain);
+  if (name !== undefined) lanes.names?.set(consumer, name, overwrite ? 'nothing' : retain);
   return joined;
 }
 

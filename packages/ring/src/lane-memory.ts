@@ -28,14 +28,22 @@ export interface LaneMemory {
   readonly faults?: FaultCounter | undefined;
   /** Whether each record has a checksum. Default false. */
   readonly checksums?: boolean;
-  /** Position from which on records are in this memory; what was before them is in another segment. Default: all are. */
-  readonly begin?: Position | undefined;
-  /** Called when everything before `begin` has been read. */
-  readonly passed?: (() => void) | undefined;
+  /** What has the records before those that are here, while it is in use. Known to the lane's producer only. */
+  readonly older?: OlderSegment | undefined;
   /** Bytes that are always left free, for the mark that says that the stream goes on elsewhere. Default 0. */
   readonly markBytes?: number;
   /** Bytes that may be published and not consumed, in all segments. Default: one capacity. */
   readonly mostBytes?: number;
+}
+
+/** The segment before the present one. */
+export interface OlderSegment {
+  readonly view: RecordView;
+  readonly capacityBytes: number;
+  /** Where the present one begins, directly behind the mark. */
+  readonly end: Position;
+  /** Gives it back: nobody needs what is before its end. */
+  readonly retire: () => void;
 }
 
 /** Index of the first word of a lane's cursor. */

@@ -1,6 +1,6 @@
 import { memory } from '@memlane/core';
 import { checkInteger, MemlaneError, throwArgument } from '@memlane/linux';
-import { CursorGate, type Gate } from './gate.ts';
+import type { Gate } from './gate.ts';
 import { LANE } from './lane-descriptor.ts';
 import { checksumOf, checksumWord, LaneHealth, type LaneMemory, type RecordView } from './lane-memory.ts';
 import type { Position } from './position.ts';
@@ -31,6 +31,9 @@ const TYPE = RECORD.fields.type.offset >> 2;
 /** Returned by a claim for which there is no room now. */
 export const FULL = -1;
 
+/** Makes what keeps the writer from overwriting what is still needed. @param consumed as a gate before has found it. */
+export type MakeGate = (lane: LaneMemory, health: LaneHealth, consumed?: Position) => Gate;
+
 /** The writing side of a lane. One at a time; {@link Producer} sees to that. */
 export class LaneWriter {
   #words: Int32Array;
@@ -53,6 +56,7 @@ export class LaneWriter {
   /** Position that no claim may pass, as the gate last said. */
   #limit: Position;
   #gate: Gate;
+  readonly #makeGate: MakeGate;
   /** Records and payload bytes claimed since the last publish. */
   claimedRecords = 0;
   claimedBytes = 0;
@@ -60,11 +64,10 @@ export class LaneWriter {
   highWaterBytes = 0;
 
   /**
-   * @param makeGate what keeps the writer from overwriting what is still needed.
    * @param draft private memory, mirrored like the data: claims are made in it and copied into the data by publish, so that
    *   the writer still has what the file may lose. Default: they are made in place.
    */
-  constructor(memory: LaneMemory, makeGate: (health: LaneHealth) => Gate, draft?: RecordView) {
+  constructor(memory: LaneMemory, makeGate: MakeGate, draft?: RecordView) {
     const { words, base, view, capacityBytes, checksums = false, markBytes = 0 } = memory;
     this.#words = words;
     this.#base = base;
@@ -81,7 +84,8 @@ export class LaneWriter {
     if (this.#published % ALIGNMENT !== 0) throw this.#health.lied('published', this.#published);
     this.#claimed = this.#published;
     this.#limit = this.#published;
-    this.#gate = makeGate(this.#health);
+    this.#makeGate = makeGate;
+    this.#gate = makeGate(memory, this.#health);
   }
 
   /** Goes on in the memory of another file, which has everything that was published here and not consumed. */
@@ -91,7 +95,7 @@ export class LaneWriter {
     this.#base = base;
     this.#view = view;
     this.#health = new LaneHealth(faults);
-    this.#gate = new CursorGate(lane, this.#health, this.#gate.slowest);
+    this.#gate = this.#makeGate(lane, this.#health, this.#gate.slowest);
     this.#limit = advance(this.#gate.slowest, this.#capacity);
   }
 
@@ -105,8 +109,10 @@ export class LaneWriter {
   moveOn(segment: LaneMemory, announce: () => void): void {
     this.#i32[indexOf(this.#published, this.#mask) >> 2] = ~MOVED_ON;
     this.#health.expectNoFault(); // or it is not there
-    announce();
     const { view, capacityBytes, faults, markBytes = 0 } = segment;
+    const health = new LaneHealth(faults);
+    const gate = this.#makeGate(segment, health, this.#gate.slowest);
+    announce();
     const begin = advance(this.#published, HEADER_BYTES);
     if (this.#checksums) store(this.#words, this.#base + NOT_PUBLISHED, ~begin);
     // pairs with: load in LaneReader.#refresh. without it: the mark could be found before the segment that it points to.
@@ -118,8 +124,8 @@ export class LaneWriter {
     this.#capacity = capacityBytes;
     this.#mask = capacityBytes - 1;
     this.#maxLength = capacityBytes - HEADER_BYTES - this.#trailerBytes - markBytes;
-    this.#health = new LaneHealth(faults);
-    this.#gate = new CursorGate(segment, this.#health, this.#gate.slowest);
+    this.#health = health;
+    this.#gate = gate;
     this.#limit = begin; // looks at the gate at the next claim
   }
 
@@ -127,9 +133,14 @@ export class LaneWriter {
     return this.#health;
   }
 
-  /** Position up to which records are published, and up to which the reader was last seen to have handled them. */
+  /** Position up to which records are published, and before which nobody needed any when that was last looked at. */
   get extent(): { published: Position; consumed: Position } {
-    return { published: this.#published, consumed: this.#gate.slowest };
+    return { published: this.#published, consumed: this.#gate.oldest };
+  }
+
+  /** As {@link Gate.retireOlder}. */
+  retireOlder(): void {
+    this.#gate.retireOlder?.(this.#published);
   }
 
   /**

@@ -1,15 +1,16 @@
 import { type FaultCounter, memory, Region, type SlotTable } from '@memlane/core';
 import { MemlaneError } from '@memlane/linux';
 import { CURSOR, CURSOR_STATE_MASK, CursorState, LANE } from './lane-descriptor.ts';
-import { cursorBase, LaneHealth, type LaneMemory, type RecordView } from './lane-memory.ts';
+import { cursorBase, LaneHealth, type LaneMemory, type OlderSegment, type RecordView } from './lane-memory.ts';
 import type { Position } from './position.ts';
 import { advance, distance, indexOf } from './position.ts';
-import { HEADER_BYTES, MOVED_ON } from './record-descriptor.ts';
+import { ALIGNMENT, HEADER_BYTES, MOVED_ON } from './record-descriptor.ts';
 import { keptBytes, NamedCursors } from './retention.ts';
 import {
   hasManyProducers,
   isBroadcast,
   isMappedByLane,
+  mostUnread,
   type RingGeometry,
   type RingScale,
   segmentOffset,
@@ -55,21 +56,23 @@ export type Abandonment =
  * A lane of mirrored pages cannot grow in place. One that may grow has a segment for each size, one behind the other in the
  * file and without space until it is used:
  *
- *   producer                                          consumer
- *   reserves the segment, and maps it                 reads to the mark
- *   writes the mark, where the next record would be   finds it, and that the newer segment begins behind it
- *   notes where the segment begins, and its level     goes on there
+ *   producer                                          consumers
+ *   reserves the segment, and maps it                 read to the mark
+ *   writes the mark, where the next record would be   find it, and that the newer segment begins behind it
+ *   notes where the segment begins, and its level     go on there
  *   makes it the newer one                   (A)
  *   publishes the mark                       (B)
- *   gives the old segment back, once it finds that the consumer has passed (B)
+ *   gives the old segment back, once it finds that all have passed (B): see gate.ts
  *
  * Before (A) nothing has happened, but for space that is reserved: the next producer gives it back. Between (A) and (B) the
- * newer segment begins behind what is published: the next producer does (B).
+ * newer segment begins behind what is published: the next producer does (B). Those who read, or join, change nothing of it,
+ * and may die anywhere.
  *
  * A segment may be in use for more than 2^31 bytes, and where it begins can then be compared with nothing any more. So that
- * is looked at only while the older one is in use, which is no longer than a capacity: a producer gives it back as soon as it
- * looks how much has been read and finds that it may. And the one that becomes the older one begins, from then on, at what
- * has been read of it.
+ * is looked at only while the older one is in use, which is no longer than a capacity: until a producer finds that nobody
+ * needs it any more. And the one that becomes the older one begins, from then on, where the oldest is that somebody needs, or
+ * may begin with who comes late: between that and (A) the other one, whose level is noted by then, seems to be the older one,
+ * and nobody is to look for anything there.
  */
 
 /** The lanes of a ring, as one thread has them mapped. */
@@ -92,13 +95,21 @@ export class Lanes {
     if (isBroadcast(facts.topology)) this.names = new NamedCursors(this.words, geometry.namesOffset, facts.consumers);
   }
 
-  /** The memory of a lane, its newer segment, mapped when it is not yet. @throws LinuxError ENOMEM, EMFILE. */
+  /** The memory of a lane, for its producer: the newer segment, mapped when it is not yet. @throws LinuxError ENOMEM, EMFILE. */
   at(lane: number): LaneMemory {
-    return this.#memoryOf(lane, load(this.words, this.baseOf(lane) + SEGMENT) & 1);
+    if (this.facts.maxLevel === 0) return { ...this.headOf(lane), ...this.#map(lane, 0) };
+    const newer = load(this.words, this.baseOf(lane) + SEGMENT) & 1;
+    const memory = this.#memoryOf(lane, newer);
+    if (!this.#isInUse(lane, 1 - newer)) return memory;
+    return { ...memory, older: this.#older(lane, this.#levelOf(lane, 1 - newer), this.#beginOf(lane, newer)) };
   }
 
-  /** The memory of a lane that has the record at `position`. */
+  /**
+   * The memory of a lane that has the record at `position`, where a cursor is that counts. So the older segment, if it is in
+   * that, stays in use; and if it is not, none that becomes the older one meanwhile has anything behind it.
+   */
   holding(lane: number, position: Position): LaneMemory {
+    if (this.facts.maxLevel === 0) return this.at(lane);
     const newer = load(this.words, this.baseOf(lane) + SEGMENT) & 1;
     const isBefore = this.#isInUse(lane, 1 - newer) && distance(position, this.#beginOf(lane, newer)) < 0;
     return this.#memoryOf(lane, isBefore ? 1 - newer : newer);
@@ -116,8 +127,8 @@ export class Lanes {
   }
 
   /**
-   * Prepares another segment, for the lane's producer, whose next record would be at `published`, when everything before
-   * `consumed` has been read.
+   * Prepares another segment, for the lane's producer, whose next record would be at `published`, when nobody needs anything
+   * before `consumed`.
    *
    * @returns its memory, and what makes it the newer one, once the mark has been written.
    * @throws ERR_MEMLANE_BUSY while the segment before the present one is not read to its end; LinuxError ENOSPC, ENOMEM,
@@ -142,7 +153,8 @@ export class Lanes {
     let memory: LaneMemory;
     try {
       this.#region.file.reserve(...extent);
-      memory = this.#segmentOf(lane, level, begin);
+      const older = this.#older(lane, this.#levelOf(lane, 1 - other), begin);
+      memory = { ...this.#segmentOf(lane, level), older };
     } catch (error) {
       this.#region.file.punch(...extent); // a part may have been reserved
       throw error;
@@ -161,8 +173,8 @@ export class Lanes {
     };
   }
 
-  /** Gives the space of the older segment back, which has been read to its end. By the lane's producer. */
-  retireSegment(lane: number): void {
+  /** Gives the space of the older segment back, which nobody needs any more. By the lane's producer. */
+  #retireSegment(lane: number): void {
     const base = this.baseOf(lane);
     const other = (load(this.words, base + SEGMENT) + 1) & 1;
     const level = load(this.words, base + LEVEL_OF[other]);
@@ -174,7 +186,8 @@ export class Lanes {
   /** A lane without its data, for whoever only wants its positions. */
   headOf(lane: number): LaneMemory {
     const { capacityBytes, checksums } = this.facts;
-    return { words: this.words, base: this.baseOf(lane), view: NO_DATA, capacityBytes, checksums };
+    const mostBytes = mostUnread(this.facts);
+    return { words: this.words, base: this.baseOf(lane), view: NO_DATA, capacityBytes, checksums, mostBytes };
   }
 
   /** Index of a lane's first word. */
@@ -207,7 +220,11 @@ export class Lanes {
     store(this.words, this.baseOf(lane) + RESERVED, 1);
   }
 
-  /** Finishes a move to another segment in which the last producer died, and reserves what is in use. @throws as {@link #levelOf} */
+  /**
+   * Finishes a move to another segment in which the last producer died, and reserves what is in use.
+   *
+   * @throws ERR_MEMLANE_CORRUPT for levels and beginnings that cannot be, with nothing changed.
+   */
   #settleSegments(lane: number): void {
     const { words } = this;
     const base = this.baseOf(lane);
@@ -221,10 +238,11 @@ export class Lanes {
       store(words, base + LEVEL_OF[older], UNUSED);
       levels[1] = UNUSED;
     }
+    const begin = this.#beginOf(lane, newer);
+    if (levels[1] !== UNUSED) this.#expectBeginning(`begin${newer}`, begin, published, levels);
     for (let level = 0; level <= this.facts.maxLevel; level++)
       if (levels.includes(level)) this.#region.file.reserve(...this.#extent(lane, level));
       else this.#region.file.punch(...this.#extent(lane, level));
-    const begin = this.#beginOf(lane, newer);
     if (levels[1] === UNUSED || distance(begin, published) <= 0) return;
     const { view, capacityBytes } = this.#memoryOf(lane, older);
     view.i32[indexOf(published, capacityBytes - 1) >> 2] = ~MOVED_ON;
@@ -318,25 +336,30 @@ export class Lanes {
     return level;
   }
 
+  /** @throws ERR_MEMLANE_CORRUPT unless the newer of two segments can begin there. */
+  #expectBeginning(field: string, begin: Position, published: Position, [newer, older]: number[]): void {
+    const written = distance(published, begin);
+    const mostWritten = this.facts.capacityBytes * 2 ** newer;
+    if (written < -HEADER_BYTES || written > mostWritten || begin % ALIGNMENT !== 0 || newer === older)
+      throw new MemlaneError('ERR_MEMLANE_CORRUPT', `${field} is ${begin}`, { field });
+  }
+
   /** @throws as {@link #levelOf}. */
   #memoryOf(lane: number, which: number): LaneMemory {
-    if (this.facts.maxLevel === 0) return { ...this.headOf(lane), ...this.#map(lane, 0) };
-    const begin = this.#isInUse(lane, 1 - which) ? this.#beginOf(lane, which) : undefined;
-    return this.#segmentOf(lane, this.#levelOf(lane, which), begin);
+    return this.#segmentOf(lane, this.#levelOf(lane, which));
   }
 
   /** The memory of a segment of a lane that may grow. */
-  #segmentOf(lane: number, level: number, begin: Position | undefined): LaneMemory {
-    const { maxLevel, capacityBytes } = this.facts;
-    return {
-      ...this.headOf(lane),
-      ...this.#map(lane, level),
-      capacityBytes: capacityBytes * 2 ** level,
-      begin,
-      passed: () => this.retireSegment(lane),
-      markBytes: HEADER_BYTES,
-      mostBytes: 2 * capacityBytes * 2 ** maxLevel,
-    };
+  #segmentOf(lane: number, level: number): LaneMemory {
+    const capacityBytes = this.facts.capacityBytes * 2 ** level;
+    return { ...this.headOf(lane), ...this.#map(lane, level), capacityBytes, markBytes: HEADER_BYTES };
+  }
+
+  /** What the lane's producer needs of the segment before the one that begins at `end`. */
+  #older(lane: number, level: number, end: Position): OlderSegment {
+    const { view } = this.#map(lane, level);
+    const capacityBytes = this.facts.capacityBytes * 2 ** level;
+    return { view, capacityBytes, end, retire: () => this.#retireSegment(lane) };
   }
 
   #map(lane: number, level: number): { readonly view: RecordView; readonly faults: FaultCounter | undefined } {

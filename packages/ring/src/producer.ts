@@ -1,10 +1,10 @@
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
 import type { Endpoint, WaitOptions } from './endpoint.ts';
-import { CursorGate, CursorsGate, type Gate, OpenGate } from './gate.ts';
+import { CursorGate, CursorsGate, OpenGate } from './gate.ts';
 import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
-import type { LaneHealth, RecordView } from './lane-memory.ts';
-import { FULL, LaneWriter } from './lane-writer.ts';
+import type { RecordView } from './lane-memory.ts';
+import { FULL, LaneWriter, type MakeGate } from './lane-writer.ts';
 import { lengthOf, OrderedWrites } from './ordered-writes.ts';
 import { type Place, recovers } from './recovery.ts';
 import type { Retention } from './retention.ts';
@@ -47,8 +47,7 @@ export class Producer extends LaneEndpoint {
     const { producers, consumers } = ring.lanes.facts;
     super(place, { first: producers, count: consumers }, options, onClose, recovers(ring, options));
     const lane = this.closingOnFailure(() => ring.lanes.at(participant.slot));
-    const makeGate = (health: LaneHealth): Gate => gateOf(ring, participant.slot, health);
-    this.#lane = this.closingOnFailure(() => new LaneWriter(lane, makeGate, this.draft));
+    this.#lane = this.closingOnFailure(() => new LaneWriter(lane, gatesOf(ring), this.draft));
     this.#view = this.draft ?? lane.view;
     this.#maxMessageBytes = this.#lane.maxLength;
     this.#ring = ring;
@@ -83,7 +82,7 @@ export class Producer extends LaneEndpoint {
     this.commit();
     this.#lane.expectWritable();
     if (capacityBytes === this.#lane.capacityBytes) return;
-    this.#lane.hasRoomFor(0); // looks at what has been read, and gives back what nobody needs any more
+    this.#lane.retireOlder();
     const { memory, announce } = lanes.prepareSegment(this.#slot, capacityBytes, this.#lane.extent);
     this.#lane.moveOn(memory, announce);
     this.#view = memory.view;
@@ -289,15 +288,15 @@ export class Producer extends LaneEndpoint {
   }
 }
 
-/** What keeps the producer of a lane from overwriting what is still needed. */
-function gateOf({ lanes, table }: MappedRing, lane: number, health: LaneHealth): Gate {
+/** What keeps the producers of a ring from overwriting what is still needed. */
+function gatesOf({ lanes, table }: MappedRing): MakeGate {
   const { producers, consumers, overwrite, maxLagBytes } = lanes.facts;
-  const memory = lanes.at(lane);
   const { names } = lanes;
-  if (names === undefined) return new CursorGate(memory, health);
-  if (overwrite) return new OpenGate(memory, health);
+  if (names === undefined) return (lane, health, consumed) => new CursorGate(lane, health, consumed);
+  if (overwrite) return (lane, health) => new OpenGate(lane, health);
   const retentionOf = (consumer: number): Retention => names.retentionOf(consumer);
-  return new CursorsGate(memory, health, { table, firstSlot: producers, count: consumers, maxLagBytes, retentionOf });
+  const known = { table, firstSlot: producers, count: consumers, maxLagBytes, retentionOf };
+  return (lane, health) => new CursorsGate(lane, health, known);
 }
 
 /** Fresh files that may be lost one after the other within one operation. */

@@ -129,6 +129,11 @@ export function segmentOffset(capacityBytes: number, level: number): number {
   return capacityBytes * (2 ** level - 1);
 }
 
+/** Bytes that may be unread in one lane: of two segments, where it may grow. */
+export function mostUnread({ capacityBytes, maxLevel }: RingScale): number {
+  return maxLevel > 0 ? 2 * capacityBytes * 2 ** maxLevel : capacityBytes;
+}
+
 function align(bytes: number, unit: number): number {
   return Math.ceil(bytes / unit) * unit;
 }

@@ -29,6 +29,7 @@ import {
   hasManyProducers,
   isBroadcast,
   isMappedByLane,
+  mostUnread,
   RING_FLAGS,
   RING_HEADER,
   RING_SIGNATURE,
@@ -64,8 +65,8 @@ export interface RingShape {
    */
   readonly maxLagBytes?: number;
   /**
-   * For `spsc` and `mpsc`: how far a producer may let its data grow; see {@link Producer.resize}. A power of two. Takes no
-   * space until it does. Not with `checksums`: their records are checked in a private copy, which is mirrored at one
+   * How far a producer may let its data grow; see {@link Producer.resize}. A power of two. Takes no space until it does. Not
+   * with `checksums`, `overwrite` or `maxLagBytes`: their records are read in a private copy, which is mirrored at one
    * capacity, and so could not follow. Default `capacityBytes`: it cannot.
    */
   readonly maxCapacityBytes?: number;
@@ -162,14 +163,9 @@ export function plan(shape: RingShape): RingPlan {
   checkInteger('maxCapacityBytes', maxCapacityBytes, capacityBytes, MAX_CAPACITY_BYTES);
   const maxLevel = Math.log2(maxCapacityBytes / capacityBytes);
   if (!Number.isInteger(maxLevel)) throwArgument('maxCapacityBytes', maxCapacityBytes, 'a power of two');
-  if (maxLevel > 0 && isBroadcast(topology))
-    throwArgument(
-      'maxCapacityBytes',
-      maxCapacityBytes,
-      `${capacityBytes}, as capacityBytes, for topology '${topology}'`,
-    );
-  if (maxLevel > 0 && checksums)
-    throwArgument('maxCapacityBytes', maxCapacityBytes, `${capacityBytes}, as capacityBytes, with checksums`);
+  for (const [name, isGiven] of Object.entries({ checksums, overwrite, maxLagBytes: maxLagBytes !== undefined }))
+    if (maxLevel > 0 && isGiven)
+      throwArgument('maxCapacityBytes', maxCapacityBytes, `${capacityBytes}, as capacityBytes, with ${name}`);
   checkInteger('startPosition', startPosition, 0, 2 ** 32 - ALIGNMENT);
   if (startPosition % ALIGNMENT !== 0) throwArgument('startPosition', startPosition, `a multiple of ${ALIGNMENT}`);
   const scale = { topology, producers, consumers, capacityBytes, maxLevel };
@@ -305,7 +301,7 @@ export function mapExisting(file: SharedFile): MappedRing {
   );
   // Everything else follows from these, so it is derived and compared, never believed.
   const maxLevel = read('maxLevel');
-  const isFixed = isBroadcast(topology) || (read('flags') & RingFlag.checksums) !== 0;
+  const isFixed = read('flags') !== 0 || read('maxLagBytes') !== 0;
   const mostLevels = isFixed ? 0 : Math.log2(MAX_CAPACITY_BYTES / capacityBytes);
   expect('maxLevel', maxLevel, maxLevel <= mostLevels);
   const geometry = ringGeometry({ topology, producers, consumers, capacityBytes, maxLevel }, pageSize);
@@ -363,12 +359,7 @@ function checkPositions(lanes: Lanes, lane: number, path: string | undefined): v
   if (published % ALIGNMENT !== 0) throw corrupt('published', published, path);
   if (consumed % ALIGNMENT !== 0) throw corrupt('consumed', consumed, path);
   const backlog = (published - consumed) | 0;
-  if (backlog < 0 || backlog > mostBytes(lanes.facts)) throw corrupt('published', published, path);
-}
-
-/** Bytes that may be unread in one lane: of two segments, where it may grow. */
-function mostBytes({ capacityBytes, maxLevel }: RingScale): number {
-  return maxLevel > 0 ? 2 * capacityBytes * 2 ** maxLevel : capacityBytes;
+  if (backlog < 0 || backlog > mostUnread(lanes.facts)) throw corrupt('published', published, path);
 }
 
 /**

@@ -1,9 +1,9 @@
 import { memory } from '@memlane/core';
 import { LANE } from './lane-descriptor.ts';
-import type { LaneHealth, LaneMemory } from './lane-memory.ts';
+import type { LaneHealth, LaneMemory, OlderSegment } from './lane-memory.ts';
 import type { Position } from './position.ts';
 import * as positions from './position.ts';
-import { CHECKSUM_BYTES, recordBytes } from './record-descriptor.ts';
+import { CHECKSUM_BYTES, HEADER_BYTES, recordBytes } from './record-descriptor.ts';
 
 /*
  * Where the oldest record is that is still there. A lane that keeps what it has published for late joiners, or that
@@ -18,6 +18,11 @@ import { CHECKSUM_BYTES, recordBytes } from './record-descriptor.ts';
  * on at the tail, and a joiner begins there. With it goes the number of records before it, so that who was overtaken knows
  * how many it has lost. The pair of the two is kept twice: the one that `turn` names is complete, whenever the writer may
  * have died; between (A) and the turn the pair is behind the tail, and everything between the two is still there.
+ *
+ * The tail of a lane that has gone on in another segment (see lanes.ts) may still be in the older one: the writer walks there
+ * to the mark, which is no record, and on in the newer. The older one is given back only after the turn. Its joiners do not
+ * walk, so they need not know in which of the two the tail is, nor whether that is being given back meanwhile: where nobody
+ * loses anything nobody needs to know how many records there were.
  */
 
 const { fence, load, store } = memory;
@@ -40,16 +45,20 @@ export interface Milestone {
 abstract class Tail {
   protected readonly words: Int32Array;
   protected readonly base: number;
+  /** Bytes of the segment, and of all that may be in use. */
   protected readonly capacity: number;
-  readonly #i32: Int32Array;
+  protected readonly most: number;
+  protected readonly i32: Int32Array;
   readonly #trailerBytes: number;
   readonly #health: LaneHealth;
 
-  constructor({ words, base, view, capacityBytes, checksums = false }: LaneMemory, health: LaneHealth) {
+  constructor(lane: LaneMemory, health: LaneHealth) {
+    const { words, base, view, capacityBytes, checksums = false, mostBytes = capacityBytes } = lane;
     this.words = words;
     this.base = base;
     this.capacity = capacityBytes;
-    this.#i32 = view.i32;
+    this.most = mostBytes;
+    this.i32 = view.i32;
     this.#trailerBytes = checksums ? CHECKSUM_BYTES : 0;
     this.#health = health;
   }
@@ -63,10 +72,10 @@ abstract class Tail {
   }
 
   /** The end of the record at `position`; `limit` itself where there is none that ends before it. */
-  protected endOf(position: Position, limit: Position): Position {
-    const length = ~this.#i32[indexOf(position, this.capacity - 1) >> 2];
+  protected endOf(position: Position, limit: Position, i32: Int32Array, capacity: number): Position {
+    const length = ~i32[indexOf(position, capacity - 1) >> 2];
     const end = advance(position, recordBytes(length, this.#trailerBytes));
-    return length >>> 0 > this.capacity || distance(limit, end) < 0 ? limit : end;
+    return length >>> 0 > capacity || distance(limit, end) < 0 ? limit : end;
   }
 
   protected lied(field: string, value: number): Error {
@@ -78,12 +87,15 @@ abstract class Tail {
 export class TailWriter extends Tail {
   #position: Position;
   #records: number;
+  /** The segment before, while the tail is in it. */
+  #older: OlderSegment | undefined;
 
   constructor(lane: LaneMemory, health: LaneHealth) {
     super(lane, health);
     const { position, records } = this.mark;
     this.#position = position;
     this.#records = records;
+    if (lane.older !== undefined && distance(lane.older.end, position) > 0) this.#older = lane.older;
     // A predecessor that died on its way from the pair to the tail had not overwritten anything yet.
     this.moveTo(load(this.words, this.base + TAIL) as Position);
   }
@@ -93,42 +105,52 @@ export class TailWriter extends Tail {
   }
 
   /**
-   * Moves the tail over as many records as there must be room for, up to `end`, and some more, so that it does not move for
-   * each of them; but not over `bound`. Returns where it is now.
+   * Moves the tail to `needed`, and over some records more, so that it does not move for each of them; but not over `bound`.
+   * Returns where it is now.
    */
-  makeRoom(end: Position, bound: Position): Position {
-    const target = advance(end, (this.capacity >> STEPS_SHIFT) - this.capacity);
-    let position = this.#position;
-    if (distance(target, position) <= 0 || distance(bound, position) <= 0) return position;
-    let records = this.#records;
-    while (distance(target, position) > 0 && position !== bound) {
-      position = this.endOf(position, bound);
-      records = (records + 1) | 0;
-    }
-    this.#publish(position, records);
-    return position;
+  makeRoom(needed: Position, bound: Position): Position {
+    const target = advance(needed, this.capacity >> STEPS_SHIFT);
+    if (distance(target, this.#position) <= 0 || distance(bound, this.#position) <= 0) return this.#position;
+    while (distance(target, this.#position) > 0 && this.#position !== bound) this.#step(bound);
+    this.#publish();
+    return this.#position;
   }
 
   /** Moves the tail to where a record begins. */
   moveTo(target: Position): void {
     if (target === this.#position) return;
-    if (distance(target, this.#position) < 0 || distance(target, this.#position) > this.capacity)
+    if (distance(target, this.#position) < 0 || distance(target, this.#position) > this.most)
       throw this.lied('tail', target);
-    let records = this.#records;
-    for (let position = this.#position; position !== target; records = (records + 1) | 0)
-      position = this.endOf(position, target);
-    this.#publish(target, records);
+    while (this.#position !== target) this.#step(target);
+    this.#publish();
   }
 
-  #publish(position: Position, records: number): void {
-    this.#position = position;
-    this.#records = records;
+  /** Over the next record, or the mark; not over `bound`. */
+  #step(bound: Position): void {
+    const position = this.#position;
+    const older = this.#older;
+    if (older === undefined) this.#position = this.endOf(position, bound, this.i32, this.capacity);
+    else {
+      const mark = advance(older.end, -HEADER_BYTES);
+      if (position === mark) {
+        this.#position = older.end;
+        this.#older = undefined; // once and for all: 2^31 bytes further on, it would seem to be ahead
+        return;
+      }
+      const limit = distance(bound, mark) < 0 ? bound : mark;
+      this.#position = this.endOf(position, limit, older.view.i32, older.capacityBytes);
+    }
+    this.#records = (this.#records + 1) | 0;
+  }
+
+  #publish(): void {
     const { words, base } = this;
+    const position = this.#position;
     // pairs with: load in TailReader.isPassed, (A). without it: what is being overwritten could be taken for a record.
     store(words, base + TAIL, position);
     const turn = load(words, base + TURN) + 1;
     store(words, base + TAIL_OF[turn & 1], position);
-    store(words, base + RECORDS_OF[turn & 1], records);
+    store(words, base + RECORDS_OF[turn & 1], this.#records);
     // pairs with: load in TailReader.oldest. without it: a reader could take a pair for complete that is being written.
     store(words, base + TURN, turn);
     // A store of a position does not keep the plain stores after it from passing it; this does.
@@ -141,13 +163,21 @@ const STEPS_SHIFT = 4;
 
 /** The side of those who read what may be overwritten, or who come late. */
 export class TailReader extends Tail {
+  readonly #isCounting: boolean;
+
+  /** @param isCounting whether to say how many records there were before a place: it takes a walk over the memory. */
+  constructor(lane: LaneMemory, health: LaneHealth, isCounting: boolean) {
+    super(lane, health);
+    this.#isCounting = isCounting;
+  }
+
   /** Whether what stands at `position` may have been overwritten by now. Call after it was copied, or the cursor stored. */
   isPassed(position: Position): boolean {
     fence();
     // pairs with: store in TailWriter.#publish, (B). without it: as there.
     const ahead = distance(position, load(this.words, this.base + TAIL) as Position);
-    // What is there is never further from the tail than the capacity. Whoever was stopped, or away, for 2^31 bytes is.
-    return ahead < 0 || ahead > this.capacity;
+    // What is there is never further from the tail than that. Whoever was stopped, or away, for 2^31 bytes is.
+    return ahead < 0 || ahead > this.most;
   }
 
   /** The oldest record that is still there. */
@@ -162,7 +192,10 @@ export class TailReader extends Tail {
 
   /** The record at `position`; undefined when it is not there any more. */
   at(position: Position): Milestone | undefined {
-    return this.isPassed(position) ? undefined : this.#count(() => position);
+    if (this.isPassed(position)) return undefined;
+    // Of 2^31 bytes ago: in a lane that may grow far, it seems not to be behind the tail.
+    if (distance(load(this.words, this.base + PUBLISHED) as Position, position) < 0) return undefined;
+    return this.#count(() => position);
   }
 
   #expect(found: Milestone | undefined): Milestone {
@@ -183,8 +216,9 @@ export class TailReader extends Tail {
       let records = before;
       let position = from;
       const way = distance(target, from);
-      const isSane = way >= 0 && way <= this.capacity;
-      for (; isSane && position !== target; records = (records + 1) | 0) position = this.endOf(position, target);
+      const isSane = way >= 0 && way <= this.most;
+      for (; this.#isCounting && isSane && position !== target; records = (records + 1) | 0)
+        position = this.endOf(position, target, this.i32, this.capacity);
       fence();
       if (load(this.words, this.base + TURN) !== turn) continue;
       return isSane ? { position: target, records } : undefined;

@@ -1,31 +1,25 @@
-import type { Producer } from '@memlane/ring';
 import { checkpoint, note } from './cell-bed.ts';
 import type { Actor, Scenario, Seen } from './explorer.ts';
 import { place, type Store } from './places.ts';
-import { claim, extra, noted, readerOf } from './topology-actors.ts';
+import {
+  CAPACITY,
+  type Deed,
+  follows,
+  LENGTH,
+  lastCommitted,
+  MESSAGES_OF,
+  MOVED_ON,
+  messagesIn,
+  type Writer,
+  write,
+} from './resize-actors.ts';
+import { extra, noted, readerOf } from './topology-actors.ts';
 import { RingBed } from './topology-bed.ts';
 import type { RESIZE_SCENARIOS } from './topology-names.ts';
 
 /*
- * A lane that grows and shrinks while it is read. Messages are headers without payload, so that there is room for one of them,
- * and a mark, in the smaller segment, and for three in the larger. A producer has a number, and its messages tell whose
- * they are.
+ * A lane for one consumer that grows and shrinks while it is read.
  */
-
-/** The length that is none, of a mark. */
-const MOVED_ON = -2;
-const CAPACITY = 16;
-const LENGTH = 0;
-const MESSAGES_OF = 16;
-
-/** What a producer does next: a resize that is refused, because what was before the last one is not read yet, is left out. */
-type Deed = 'write' | 'grow' | 'shrink' | 'flush' | 'end' | 'leave';
-
-interface Writer {
-  readonly deeds: readonly Deed[];
-  /** How many of them are done before the search begins. */
-  readonly before?: number;
-}
 
 interface Options {
   /** The second comes when the first was killed, or has left, if it does. */
@@ -41,41 +35,6 @@ interface Options {
   readonly fresh?: boolean;
   readonly startPosition?: number;
   readonly prepare?: (store: Store) => void;
-}
-
-const messagesIn = (deeds: readonly Deed[]): number => deeds.filter((deed) => deed === 'write').length;
-
-function write(bed: RingBed, index: number, { deeds, before = 0 }: Writer): void {
-  const producer = bed.open().producer({ wait: 'park' });
-  let message = index * MESSAGES_OF;
-  for (const [at, deed] of deeds.entries()) {
-    checkpoint(producer, at, message);
-    if (deed === 'write') message += 1;
-    act(producer, deed, message, at);
-    if (at + 1 === before) note('attached');
-    if (deed === 'write' && at >= before) note('committed', message);
-  }
-}
-
-function act(producer: Producer, deed: Deed, message: number, at: number): void {
-  if (deed === 'end') producer.end();
-  else if (deed === 'leave') producer.close();
-  else if (deed === 'flush') producer.flushSync();
-  else if (deed === 'write') {
-    while (!claim(producer, message, LENGTH)) {
-      producer.waitSync(Number.POSITIVE_INFINITY, LENGTH);
-      checkpoint(producer, at, message);
-    }
-    producer.commit();
-  } else resize(producer, deed === 'grow' ? 2 * CAPACITY : CAPACITY);
-}
-
-function resize(producer: Producer, capacityBytes: number): void {
-  try {
-    producer.resize(capacityBytes);
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_MEMLANE_BUSY') throw error;
-  }
 }
 
 function read(bed: RingBed, total: number, ending: boolean, { looks, copying = false }: Options): void {
@@ -156,16 +115,7 @@ function judge(
   const ofKind = (kind: string): Seen[] => actors.filter(({ name }) => name.startsWith(kind));
   const producers = ofKind('producer');
   /** The last message that is known to have been published by each. */
-  const committed = producers.map((seen, index) => {
-    const { deeds, before = 0 } = writers[index] as Writer;
-    const least = index * MESSAGES_OF + messagesIn(deeds.slice(0, before));
-    return Math.max(least, ...noted(seen, 'committed'));
-  });
-  const isRight = (last: number, message: number): boolean => {
-    if (message === last + 1) return true;
-    const [from, to] = [Math.floor(last / MESSAGES_OF), Math.floor(message / MESSAGES_OF)];
-    return to === from + 1 && message === to * MESSAGES_OF + 1 && last >= (committed[from] as number);
-  };
+  const committed = producers.map((seen, index) => lastCommitted(seen, index, writers[index] as Writer));
   let last = 0;
   for (const reader of ofKind('consumer')) {
     const messages = noted(reader, 'read');
@@ -173,14 +123,13 @@ function judge(
     const [first] = messages;
     if (first !== undefined && first <= last) last = first - 1;
     for (const message of messages) {
-      if (!isRight(last, message)) return `${reader.name} read message ${message} after ${last}`;
+      if (!follows(last, message, committed)) return `${reader.name} read message ${message} after ${last}`;
       last = message;
     }
     const isAtEnd = store[place('cursor.consumed')] === store[place('lane.published')];
     if (reader.state === 'asleep' && !isAtEnd) return `lost wake-up: ${reader.name} sleeps with something unread`;
-    const lastCommitted = committed.findLast((message) => message % MESSAGES_OF > 0) as number;
-    if (reader.state !== 'dead' && isAtEnd && last < lastCommitted)
-      return `${reader.name} has left out ${lastCommitted}`;
+    const newest = committed.findLast((message) => message % MESSAGES_OF > 0) as number;
+    if (reader.state !== 'dead' && isAtEnd && last < newest) return `${reader.name} has left out ${newest}`;
   }
   const stuck = producers.find(({ state }) => state === 'asleep');
   if (stuck !== undefined && !isShort) return `lost wake-up: ${stuck.name} sleeps`;

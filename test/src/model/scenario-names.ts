@@ -2,6 +2,7 @@ import { type CellScenarioName, COUNTER_SCENARIOS, LATEST_SCENARIOS } from './ce
 import { SCENARIOS, type ScenarioName } from './names.ts';
 import {
   BROADCAST_SCENARIOS,
+  GROWTH_SCENARIOS,
   LANE_SCENARIOS,
   LOSSY_SCENARIOS,
   RESIZE_SCENARIOS,
@@ -20,6 +21,7 @@ const MODULES: Readonly<Record<string, readonly AnyScenarioName[]>> = {
   './broadcast-scenarios.js': BROADCAST_SCENARIOS,
   './lossy-scenarios.js': LOSSY_SCENARIOS,
   './lane-scenarios.js': LANE_SCENARIOS,
+  './growth-scenarios.js': GROWTH_SCENARIOS,
   './resize-scenarios.js': RESIZE_SCENARIOS,
   './work-scenarios.js': WORK_SCENARIOS,
 };

@@ -4,6 +4,7 @@ import { resizeMutants } from './resize-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import {
   BROADCAST_SCENARIOS,
+  GROWTH_SCENARIOS,
   LANE_SCENARIOS,
   LONG_SCENARIO,
   LOSSY_SCENARIOS,
@@ -17,7 +18,7 @@ afterAll(() => {
 });
 
 describe('in every schedule, a ring with many ends', () => {
-  const all = [...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS, ...RESIZE_SCENARIOS];
+  const all = [...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS, ...RESIZE_SCENARIOS, ...GROWTH_SCENARIOS];
   const isShort = (name: string): boolean => process.env.MEMLANE_MODEL_BOUND !== undefined || name !== LONG_SCENARIO;
   test.each(all.filter(isShort))(
     'keeps its promises: %s',

@@ -59,8 +59,26 @@ export const RESIZE_SCENARIOS = [
   'resize: consumer killed and succeeded',
 ] as const;
 
+export const GROWTH_SCENARIOS = [
+  'growth: two consumers',
+  'growth: consumers that sleep',
+  'growth: a late consumer, from the oldest',
+  'growth: a late consumer, from the oldest, as it grows',
+  'growth: a late consumer, from the oldest, as it shrinks',
+  'growth: a late consumer, from now',
+  'growth: a late consumer, killed',
+  'growth: consumer killed that holds the older segment',
+  'growth: producer killed and succeeded',
+  'growth: producer killed and succeeded, a late consumer',
+  'growth: a name, its consumer killed and succeeded',
+  'growth: a name kept for some bytes, its consumer killed and succeeded',
+  'growth: a late consumer, 2^31 bytes after its segment began',
+  'growth: a lane of a bus that has grown is given back',
+] as const;
+
 export type TopologyScenarioName =
   | (typeof BROADCAST_SCENARIOS)[number]
   | (typeof LOSSY_SCENARIOS)[number]
   | (typeof LANE_SCENARIOS)[number]
-  | (typeof RESIZE_SCENARIOS)[number];
+  | (typeof RESIZE_SCENARIOS)[number]
+  | (typeof GROWTH_SCENARIOS)[number];

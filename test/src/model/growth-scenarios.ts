@@ -2,17 +2,7 @@ import type { ConsumerOptions } from '@memlane/ring';
 import { checkpoint, note } from './cell-bed.ts';
 import type { Actor, Scenario, Seen } from './explorer.ts';
 import { place, type Store } from './places.ts';
-import {
-  CAPACITY,
-  type Deed,
-  follows,
-  LENGTH,
-  lastCommitted,
-  MESSAGES_OF,
-  messagesIn,
-  type Writer,
-  write,
-} from './resize-actors.ts';
+import { CAPACITY, type Deed, follows, LENGTH, lastCommitted, type Writer, write } from './resize-actors.ts';
 import { noted, readerOf } from './topology-actors.ts';
 import { loadWord, RingBed } from './topology-bed.ts';
 import type { GROWTH_SCENARIOS } from './topology-names.ts';
@@ -30,7 +20,7 @@ interface Reader extends Pick<ConsumerOptions, 'from' | 'name' | 'retain'> {
   readonly mortal?: boolean;
   /** The reader, counted from 0, whose place and name it takes when that one has been killed. */
   readonly successorOf?: number;
-  /** It never sleeps, and ends after so many looks. */
+  /** It never sleeps, and ends after so many looks. Default: it sleeps, and stays. */
   readonly looks?: number;
 }
 
@@ -43,7 +33,7 @@ interface Options {
   readonly prepare?: (store: Store) => void;
 }
 
-function read(bed: RingBed, cursor: string, last: number, { looks, prepared, ...reader }: Reader): void {
+function read(bed: RingBed, cursor: string, { looks, prepared, ...reader }: Reader): void {
   const { from, name, retain, successorOf } = reader;
   const word = (name: string): number => loadWord(`lane.${name}`);
   if (successorOf !== undefined) note('left at', loadWord(`${cursor}.consumed`));
@@ -61,7 +51,7 @@ function read(bed: RingBed, cursor: string, last: number, { looks, prepared, ...
       newest = message;
     },
   );
-  for (let look = 0; newest < last && look !== looks; ) {
+  for (let look = 0; look !== looks; ) {
     checkpoint(consumer, newest, look);
     if (looks !== undefined) look += 1;
     if (consumer.poll(handler) === 0 && looks === undefined) consumer.waitSync();
@@ -83,15 +73,12 @@ function growing({ writers, readers, topology = 'broadcast', startPosition = 0, 
   });
   const isLeaving = writers[0]?.deeds.includes('leave') ?? false;
   const isMortal = writers.length > 1 && !isLeaving;
-  const last = (writers.length - 1) * MESSAGES_OF + messagesIn(writers.at(-1)?.deeds ?? []);
   const cursorOf = (reader: number): string => bed.cursor(0, readers[reader]?.successorOf ?? reader);
-  const onDone = (deed: Deed, message: number): void => {
-    if (deed === 'write') note(`end of ${message}`, loadWord('lane.published'));
-  };
+  const onDone = (message: number): void => note(`end of ${message}`, loadWord('lane.published'));
   // Consumers that are there from the beginning come before the first message is written.
   const actors = readers.map((reader, index): Actor => {
     const { prepared = false, mortal = false, successorOf } = reader;
-    const begin = (): void => read(bed, cursorOf(index), last, reader);
+    const begin = (): void => read(bed, cursorOf(index), reader);
     const comes = successorOf === undefined ? {} : { after: `consumer ${successorOf + 1}` };
     return { name: `consumer ${index + 1}`, begin, prepared, mortal, ...comes };
   });
@@ -191,73 +178,73 @@ const grown: Deed[] = ['write', 'grow'];
 export const scenarios: Readonly<Record<(typeof GROWTH_SCENARIOS)[number], () => Scenario>> = {
   'growth: two consumers': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink', 'write'], before: 1 }],
+      writers: [{ deeds: [...grown, 'write', 'shrink'], before: 1 }],
       readers: [
-        { prepared: true, looks: 2 },
+        { prepared: true, looks: 1 },
         { prepared: true, looks: 2 },
       ],
     }),
   'growth: consumers that sleep': () =>
     growing({
-      writers: [{ deeds: ['write', 'grow', 'flush', 'shrink surely', 'flush', 'grow surely'], before: 1 }],
+      writers: [{ deeds: [...grown, 'flush', 'shrink surely'], before: 1 }],
       readers: [{ prepared: true }],
-    }),
-  'growth: a late consumer, from the oldest': () =>
-    growing({
-      writers: [{ deeds: [...grown, 'write', 'write', 'write', 'write'], before: 4 }],
-      readers: [{ from: 'oldest', looks: 2 }],
     }),
   'growth: a late consumer, from the oldest, as it grows': () =>
     growing({ writers: [{ deeds: [...grown, 'write'], before: 1 }], readers: [{ from: 'oldest', looks: 2 }] }),
-  'growth: a late consumer, from the oldest, as it shrinks': () =>
+  'growth: a late consumer, from the oldest, when a third segment is wanted': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink', 'write', 'write'], before: 3 }],
-      readers: [{ from: 'oldest', looks: 1 }],
+      writers: [{ deeds: [...grown, 'write', 'shrink'], before: 3 }],
+      readers: [{ from: 'oldest', looks: 2 }],
     }),
   'growth: a late consumer, from now': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink', 'write'], before: 1 }],
+      writers: [{ deeds: [...grown, 'write'], before: 1 }],
       readers: [{ from: 'now', looks: 2 }],
     }),
   'growth: a late consumer, killed': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'flush', 'shrink surely', 'write'], before: 2 }],
-      readers: [{ from: 'oldest', mortal: true }],
+      writers: [{ deeds: [...grown, 'write', 'shrink'], before: 3 }],
+      readers: [{ from: 'oldest', mortal: true, looks: 1 }],
     }),
   'growth: consumer killed that holds the older segment': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'write', 'write', 'write', 'flush', 'shrink surely'], before: 2 }],
+      writers: [{ deeds: [...grown, 'flush', 'shrink surely'], before: 2 }],
       readers: [{ prepared: true, mortal: true }],
+    }),
+  'growth: consumer killed that there is no room behind': () =>
+    growing({
+      writers: [{ deeds: ['grow', 'write', 'write', 'shrink', 'write', 'try'], before: 5 }],
+      readers: [{ prepared: true, mortal: true, looks: 1 }],
     }),
   'growth: producer killed and succeeded': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink'], before: 1 }, { deeds: ['write', 'grow'] }],
-      readers: [{ prepared: true, looks: 2 }],
+      writers: [{ deeds: grown, before: 1 }, { deeds: ['write', 'shrink'] }],
+      readers: [{ prepared: true, looks: 1 }],
     }),
   'growth: producer killed and succeeded, a late consumer': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'write', 'write', 'write'], before: 5 }, { deeds: ['write', 'shrink'] }],
+      writers: [{ deeds: grown, before: 1 }, { deeds: ['shrink'] }],
       readers: [{ from: 'oldest', looks: 1 }],
     }),
   'growth: a name, its consumer killed and succeeded': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'write', 'shrink'], before: 1 }],
+      writers: [{ deeds: [...grown, 'shrink'], before: 2 }],
       readers: [
         { prepared: true, mortal: true, name: NAME, looks: 1 },
-        { name: NAME, successorOf: 0, looks: 3 },
+        { name: NAME, successorOf: 0, looks: 1 },
       ],
     }),
   'growth: a name kept for some bytes, its consumer killed and succeeded': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink', 'write'], before: 1 }],
+      writers: [{ deeds: [...grown, 'shrink'], before: 2 }],
       readers: [
         { prepared: true, mortal: true, name: NAME, retain: 16, looks: 1 },
-        { name: NAME, retain: 16, successorOf: 0, from: 'oldest', looks: 2 },
+        { name: NAME, retain: 16, successorOf: 0, from: 'oldest', looks: 1 },
       ],
     }),
   'growth: a late consumer, 2^31 bytes after its segment began': () =>
     growing({
-      writers: [{ deeds: [...grown, 'write', 'shrink'], before: 1 }],
+      writers: [{ deeds: [...grown, 'try'], before: 1 }],
       readers: [{ from: 'oldest', looks: 2 }],
       startPosition: 2 ** 31 + 64,
       prepare: (store) => {
@@ -267,7 +254,7 @@ export const scenarios: Readonly<Record<(typeof GROWTH_SCENARIOS)[number], () =>
   'growth: a lane of a bus that has grown is given back': () =>
     growing({
       topology: 'bus',
-      writers: [{ deeds: [...grown, 'leave'], before: 2 }, { deeds: ['write'] }],
+      writers: [{ deeds: [...grown, 'write surely', 'write surely', 'leave'], before: 2 }, { deeds: ['write'] }],
       readers: [{ prepared: true, looks: 2 }],
     }),
 };

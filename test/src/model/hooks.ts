@@ -1,5 +1,6 @@
 import { mutate } from '../support/mutation.ts';
 import { cellMutants } from './cell-mutants.ts';
+import { growthMutants } from './growth-mutants.ts';
 import { mutants } from './mutants.ts';
 import { resizeMutants } from './resize-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
@@ -17,9 +18,14 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/ring/dist/draft.js': new URL('./draft.js', import.meta.url).href,
 };
 
-const mutant = [...mutants, ...cellMutants, ...resizeMutants, ...topologyMutants, ...workMutants].find(
-  ({ name }) => name === process.env.MEMLANE_MODEL_MUTANT,
-);
+const mutant = [
+  ...mutants,
+  ...cellMutants,
+  ...growthMutants,
+  ...resizeMutants,
+  ...topologyMutants,
+  ...workMutants,
+].find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
 
 interface Resolved {

@@ -18,9 +18,20 @@ export const MESSAGES_OF = 16;
 
 /**
  * What a producer does next: a resize that is refused, because what was before the last one is not read yet, is left out, unless
- * it has to be.
+ * it has to be; so is a message that is
+ * only tried and finds no room; one that is sure to find some does not wait.
  */
-export type Deed = 'write' | 'grow' | 'shrink' | 'grow surely' | 'shrink surely' | 'flush' | 'end' | 'leave';
+export type Deed =
+  | 'write'
+  | 'write surely'
+  | 'try'
+  | 'grow'
+  | 'shrink'
+  | 'grow surely'
+  | 'shrink surely'
+  | 'flush'
+  | 'end'
+  | 'leave';
 
 export interface Writer {
   readonly deeds: readonly Deed[];
@@ -28,38 +39,45 @@ export interface Writer {
   readonly before?: number;
 }
 
-export const messagesIn = (deeds: readonly Deed[]): number => deeds.filter((deed) => deed === 'write').length;
+export const messagesIn = (deeds: readonly Deed[]): number => deeds.filter((deed) => deed.startsWith('write')).length;
 
-/** @param onDone is told each deed, and the last message by then. */
+/** @param onDone is told each message that is written. */
 export function write(
   bed: RingBed,
   index: number,
   { deeds, before = 0 }: Writer,
-  onDone?: (deed: Deed, message: number) => void,
+  onDone?: (message: number) => void,
 ): void {
   const producer = bed.open().producer({ wait: 'park' });
   let message = index * MESSAGES_OF;
   for (const [at, deed] of deeds.entries()) {
     checkpoint(producer, at, message);
-    if (deed === 'write') message += 1;
-    act(producer, deed, message, at);
-    onDone?.(deed, message);
+    const isWritten = act(producer, deed, message + 1, at);
+    if (isWritten) message += 1;
+    if (isWritten) onDone?.(message);
     if (at + 1 === before) note('attached');
-    if (deed === 'write' && at >= before) note('committed', message);
+    if (isWritten && at >= before) note('committed', message);
   }
 }
 
-function act(producer: Producer, deed: Deed, message: number, at: number): void {
+/** Whether it has written a message. */
+function act(producer: Producer, deed: Deed, message: number, at: number): boolean {
   if (deed === 'end') producer.end();
   else if (deed === 'leave') producer.close();
   else if (deed === 'flush') producer.flushSync();
-  else if (deed === 'write') {
+  else if (deed.startsWith('grow')) resize(producer, 2 * CAPACITY, deed.endsWith('surely'));
+  else if (deed.startsWith('shrink')) resize(producer, CAPACITY, deed.endsWith('surely'));
+  else {
     while (!claim(producer, message, LENGTH)) {
+      if (deed === 'try') return false;
+      if (deed === 'write surely') throw new Error('no room');
       producer.waitSync(Number.POSITIVE_INFINITY, LENGTH);
-      checkpoint(producer, at, message);
+      checkpoint(producer, at, message - 1);
     }
     producer.commit();
-  } else resize(producer, deed.startsWith('grow') ? 2 * CAPACITY : CAPACITY, deed.endsWith('surely'));
+    return true;
+  }
+  return false;
 }
 
 function resize(producer: Producer, capacityBytes: number, isSure: boolean): void {

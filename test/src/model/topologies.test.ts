@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { exploration, summary } from './exploration.ts';
+import { growthMutants } from './growth-mutants.ts';
 import { resizeMutants } from './resize-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import {
@@ -49,7 +50,7 @@ describe('what makes a search smaller, where accesses race,', () => {
 });
 
 describe('the explorer finds the mutant', () => {
-  test.each([...topologyMutants, ...resizeMutants])(
+  test.each([...topologyMutants, ...resizeMutants, ...growthMutants])(
     '$name',
     async ({ name, scenario, finding }) => {
       const { violation } = await exploration(scenario, {}, name);

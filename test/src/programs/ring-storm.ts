@@ -1,4 +1,4 @@
-// One life in a storm over a ring: { path, traffic }. Waits for a line { role, journal, way, seed, life, count, reading? }, then
+// One life in a storm over a ring: { path, traffic, levels }. Waits for a line { role, journal, way, seed, life, count, reading? }, then
 // writes or reads until it is killed, or, with a count, until the end of the stream.
 import { memory } from '@memlane/core';
 import {
@@ -6,6 +6,7 @@ import {
   type Consumer,
   type ConsumerOptions,
   FULL,
+  type MemlaneError,
   openRing,
   type Producer,
   type RecordView,
@@ -29,7 +30,7 @@ interface Part {
   readonly reading?: ConsumerOptions;
 }
 
-const { path, traffic } = parameters<{ path: string; traffic: Traffic }>();
+const { path, traffic, levels } = parameters<{ path: string; traffic: Traffic; levels: number }>();
 const judge = process.ppid;
 const commands = new Commands();
 say('ready');
@@ -44,7 +45,6 @@ say('ended');
 process.exit();
 
 async function produce(producer: Producer, ownLife: number, total: number): Promise<void> {
-  const { view } = producer;
   let inBatch = 0;
   const commit = (next: number): void => {
     if (inBatch === 0) return;
@@ -63,10 +63,11 @@ async function produce(producer: Producer, ownLife: number, total: number): Prom
       } else await producer.wait({ length });
       offset = producer.tryClaim(length, key);
     }
-    fill(view.u8, offset, length, traffic, key);
+    fill(producer.view.u8, offset, length, traffic, key);
     inBatch += 1;
     if (random.chance(0.3)) {
       commit(number + 1);
+      if (levels > 0 && random.chance(0.1)) resize(producer);
       // The processors are for the births of successors, too.
       if (random.chance(0.3)) {
         if (manner === 'blocking') memory.sleepSync(1);
@@ -75,6 +76,15 @@ async function produce(producer: Producer, ownLife: number, total: number): Prom
     }
   }
   producer.end();
+}
+
+/** To another capacity, unless what was before the last one has not been read yet. */
+function resize(producer: Producer): void {
+  try {
+    producer.resize(ring.capacityBytes << random.below(levels + 1));
+  } catch (error) {
+    if ((error as MemlaneError).code !== 'ERR_MEMLANE_BUSY') throw error;
+  }
 }
 
 async function consume(consumer: Consumer): Promise<void> {

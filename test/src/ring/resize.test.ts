@@ -378,7 +378,9 @@ describe('refused', () => {
     ['maxCapacityBytes', { capacityBytes: LEAST, maxCapacityBytes: 5000 }],
     ['maxCapacityBytes', { capacityBytes: 8192, maxCapacityBytes: LEAST }],
     ['maxCapacityBytes', { capacityBytes: LEAST, maxCapacityBytes: 2 ** 31 }],
-    ['maxCapacityBytes', { ...growable, topology: 'broadcast' }],
+    ['maxCapacityBytes', { ...growable, topology: 'broadcast', overwrite: true }],
+    ['maxCapacityBytes', { ...growable, topology: 'bus', maxLagBytes: LEAST }],
+    ['maxCapacityBytes', { ...growable, topology: 'bus', checksums: true }],
     ['maxCapacityBytes', { ...growable, checksums: true }],
   ])('%s of %j', (name, shape) => {
     const error = thrownBy(() => createAnonymousRing(shape));

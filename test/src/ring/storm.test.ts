@@ -19,6 +19,8 @@ interface Kind {
   readonly shape: RingShape;
   readonly producers: number;
   readonly consumers: number;
+  /** Its producers resize it, up to capacityBytes * 2^levels. */
+  readonly levels?: number;
 }
 
 // One place more for a producer than there are: the judge has it, so that the stream does not end before he says so.
@@ -32,6 +34,20 @@ const kinds: readonly Kind[] = [
     producers: CROWD,
     consumers: CROWD,
   },
+  {
+    name: 'broadcast that grows',
+    shape: { topology: 'broadcast', consumers: CROWD },
+    producers: 1,
+    consumers: CROWD,
+    levels: 3,
+  },
+  {
+    name: 'bus that grows',
+    shape: { topology: 'bus', producers: CROWD + 1, consumers: CROWD },
+    producers: CROWD,
+    consumers: CROWD,
+    levels: 2,
+  },
 ];
 
 test.each(kinds)(
@@ -44,12 +60,16 @@ test.each(kinds)(
 );
 
 /** A storm over one ring; then a verdict for each place of a consumer. */
-async function storm(random: Random, { shape, producers, consumers }: Kind, seconds: number): Promise<Figures> {
+async function storm(
+  random: Random,
+  { shape, producers, consumers, levels = 0 }: Kind,
+  seconds: number,
+): Promise<Figures> {
   using scratch = scratchFolder(random.chance(0.8) ? 'memory' : 'disk');
   const path = scratch.file('storm.ring');
   const capacityBytes = random.pick([4096, 8192, 16384]);
   const startPosition = random.pick([0, 2 ** 31 - 4096, 2 ** 32 - 4096]);
-  createRing(path, { ...shape, capacityBytes, startPosition }).close();
+  createRing(path, { ...shape, capacityBytes, maxCapacityBytes: capacityBytes << levels, startPosition }).close();
   using ring = openRing(path);
   const names = Array.from({ length: consumers }, (_, at) => `reader ${at}`);
   const isNamed = shape.topology === 'broadcast' || shape.topology === 'bus';
@@ -58,7 +78,11 @@ async function storm(random: Random, { shape, producers, consumers }: Kind, seco
   const anchor = producers > 1 ? ring.producer() : undefined;
   const written = scratch.file('produced');
   const read = names.map((_, at) => scratch.file(`consumed-${at}`));
-  await using stage = new Stage(random, 'ring-storm', { path, traffic: { seed: random.next(), maxLength: 1000 } });
+  await using stage = new Stage(random, 'ring-storm', {
+    path,
+    levels,
+    traffic: { seed: random.next(), maxLength: 1000 },
+  });
   const part = (role: 'producer' | 'consumer', journal: string | undefined, reading = {}): void => {
     const ways = WAYS[role === 'producer' && producers === 1 ? 'only producer' : role];
     stage.seat(role, () => ({ role, journal, reading, way: random.pick(ways), seed: random.next() }));

@@ -174,11 +174,11 @@ typedef struct {
   memlane_member member;
   memlane_ring *ring;
   memlane_lane *lane;
-  memlane_segment segment;
+  memlane_segment segment, older; // the older one has data while it is in use
   uint32_t published, claimed;
   uint32_t limit; // that no claim may pass
   uint32_t tail, tail_records;
-  uint32_t believed; // the last `consumed` that was confirmed
+  uint32_t believed; // the last `consumed` that was confirmed; with broadcast and bus, the oldest that somebody needs
   uint32_t claimed_records;
   uint64_t claimed_bytes;
   bool ended;
@@ -371,7 +371,7 @@ static int ml_check_ring(memlane_ring *r, const memlane_superblock *s, const mem
   const uint32_t capacity = h->capacity_bytes;
   if (capacity < 4096 || capacity < s->page_size || capacity > 1u << 30 || (capacity & (capacity - 1)))
     return ml_corrupt(r, "capacityBytes");
-  const bool may_grow = !ml_is_broadcast(r) && !(h->flags & MEMLANE_CHECKSUMS);
+  const bool may_grow = h->flags == 0 && h->max_lag_bytes == 0;
   if (h->max_level > 18 || (uint64_t)capacity << h->max_level > 1u << 30 || (h->max_level > 0 && !may_grow))
     return ml_corrupt(r, "maxLevel");
   r->at = memlane_geometry_of(h->topology, h->producers, h->consumers, capacity, h->max_level, s->page_size);
@@ -503,6 +503,15 @@ static memlane_word *ml_begin_word(memlane_lane *lane, int which) { return which
 static memlane_word *ml_level_word(memlane_lane *lane, int which) { return which ? &lane->level1 : &lane->level0; }
 static int ml_newer(memlane_lane *lane) { return atomic_load(&lane->segment) & 1; }
 
+// Maps the segment that a pair describes.
+static int ml_map_segment(memlane_ring *r, uint32_t lane_index, int which, memlane_segment *segment) {
+  memlane_lane *lane = ml_lane(r, lane_index);
+  const uint32_t level = (uint32_t)atomic_load(ml_level_word(lane, which));
+  if (level > r->max_level) return ml_corrupt(r, which ? "level1" : "level0");
+  segment->begin = (uint32_t)atomic_load(ml_begin_word(lane, which));
+  return ml_map(r, lane_index, level, segment);
+}
+
 // Maps the segment that has the record at a position.
 static int ml_find_segment(memlane_ring *r, uint32_t lane_index, uint32_t position, memlane_segment *segment) {
   memlane_lane *lane = ml_lane(r, lane_index);
@@ -511,11 +520,18 @@ static int ml_find_segment(memlane_ring *r, uint32_t lane_index, uint32_t positi
   // With the older one in use it is not far from where the newer one begins; otherwise it may be 2^31 bytes.
   const bool is_before = atomic_load(ml_level_word(lane, 1 - newer)) != ML_UNUSED &&
                          ml_distance(position, (uint32_t)atomic_load(ml_begin_word(lane, newer))) < 0;
-  const int which = is_before ? 1 - newer : newer;
-  const uint32_t level = (uint32_t)atomic_load(ml_level_word(lane, which));
-  if (level > r->max_level) return ml_corrupt(r, which ? "level1" : "level0");
-  segment->begin = (uint32_t)atomic_load(ml_begin_word(lane, which));
-  return ml_map(r, lane_index, level, segment);
+  return ml_map_segment(r, lane_index, is_before ? 1 - newer : newer, segment);
+}
+
+// Maps what a producer needs: the newer segment, and the older one, if it is in use.
+static int ml_find_segments(memlane_ring *r, uint32_t lane_index, memlane_segment *newer, memlane_segment *older) {
+  memlane_lane *lane = ml_lane(r, lane_index);
+  *older = (memlane_segment){0};
+  if (r->max_level == 0) return ml_map(r, lane_index, 0, newer);
+  const int which = ml_newer(lane);
+  const int result = ml_map_segment(r, lane_index, which, newer);
+  if (result || atomic_load(ml_level_word(lane, 1 - which)) == ML_UNUSED) return result;
+  return ml_map_segment(r, lane_index, 1 - which, older);
 }
 
 static int ml_reserve(const memlane_ring *r, uint32_t lane, uint32_t level) {
@@ -854,18 +870,31 @@ static void ml_store_tail(memlane_lane *lane, ml_mark mark) {
   atomic_thread_fence(memory_order_seq_cst); // plain stores that follow must not pass the store of tail
 }
 
+// Steps over a record, or over the mark at the end of the older segment, which is none; not over `bound`.
+static void ml_step(const memlane_ring *r, const memlane_segment *newer, const memlane_segment *older, ml_mark *at,
+                    uint32_t bound) {
+  const uint32_t last = newer->begin - ML_HEADER;
+  const bool is_before = older->data && ml_distance(newer->begin, at->position) > 0;
+  if (is_before && at->position == last) {
+    at->position = newer->begin;
+    return;
+  }
+  if (is_before && ml_distance(bound, last) > 0) bound = last;
+  at->position = ml_end_of(r, is_before ? older : newer, at->position, bound);
+  at->records++;
+}
+
 // Walks from the last pair to `target`, over records that nobody overwrites meanwhile: the producer's, or of a lane without one.
 static int ml_walk_tail(memlane_ring *r, uint32_t lane_index, uint32_t target, ml_mark *mark) {
   memlane_lane *lane = ml_lane(r, lane_index);
   *mark = ml_pair(lane, atomic_load(&lane->turn));
   const int32_t way = ml_distance(target, mark->position);
-  if (way < 0 || way > (int32_t)r->capacity_bytes) return ml_corrupt(r, "tail");
+  if (way < 0 || way > ml_most_unread(r)) return ml_corrupt(r, "tail");
   if (way == 0) return 0;
-  memlane_segment segment;
-  const int result = ml_map(r, lane_index, 0, &segment);
+  memlane_segment newer, older;
+  const int result = ml_find_segments(r, lane_index, &newer, &older);
   if (result) return result;
-  for (; mark->position != target; mark->records++)
-    mark->position = ml_end_of(r, &segment, mark->position, target);
+  while (mark->position != target) ml_step(r, &newer, &older, mark, target);
   ml_store_tail(lane, *mark);
   return 0;
 }
@@ -876,7 +905,7 @@ static bool ml_is_passed(memlane_lane *lane, uint32_t position) {
   return ml_distance(position, (uint32_t)atomic_load(&lane->tail)) < 0; // pairs with: ml_store_tail
 }
 
-// Where `tail`, or `published`, is now, and how many records were before it.
+// Where `tail`, or `published`, is now; and how many records were before it, where somebody may lose some.
 static int ml_count(memlane_ring *r, uint32_t lane_index, bool oldest, ml_mark *mark) {
   memlane_lane *lane = ml_lane(r, lane_index);
   for (;;) {
@@ -884,8 +913,9 @@ static int ml_count(memlane_ring *r, uint32_t lane_index, bool oldest, ml_mark *
     *mark = ml_pair(lane, turn);
     const uint32_t target = (uint32_t)atomic_load(oldest ? &lane->tail : &lane->published);
     const int32_t way = ml_distance(target, mark->position);
-    const bool is_sane = way >= 0 && way <= (int32_t)r->capacity_bytes;
-    if (is_sane && way > 0) {
+    const bool is_sane = way >= 0 && way <= ml_most_unread(r);
+    if (!(r->flags & MEMLANE_OVERWRITE)) mark->position = target; // it may be in either segment: not to be looked at
+    else if (is_sane && way > 0) {
       memlane_segment segment;
       const int result = ml_map(r, lane_index, 0, &segment);
       if (result) return result;
@@ -913,6 +943,12 @@ static int ml_settle_segments(memlane_ring *r, uint32_t lane_index) {
   if (atomic_load(ml_level_word(lane, older)) != ML_UNUSED &&
       ml_distance((uint32_t)atomic_load(ml_begin_word(lane, older)), begin) > 0)
     atomic_store(ml_level_word(lane, older), ML_UNUSED);
+  if (atomic_load(ml_level_word(lane, older)) != ML_UNUSED) {
+    const int32_t level = atomic_load(ml_level_word(lane, newer)), written = ml_distance(published, begin);
+    if (written < -ML_HEADER || written > (int32_t)(r->capacity_bytes << level) || begin % 8 ||
+        level == atomic_load(ml_level_word(lane, older)))
+      return ml_corrupt(r, newer ? "begin1" : "begin0");
+  }
   for (uint32_t level = 0; level <= r->max_level; level++) {
     const int32_t wanted = (int32_t)level;
     if (atomic_load(&lane->level0) == wanted || atomic_load(&lane->level1) == wanted) {
@@ -939,7 +975,7 @@ int memlane_produce(memlane_producer *p, memlane_ring *r) {
   else if (!result && ml_has_many_producers(r)) result = ml_reserve(r, m->slot, 0);
   if (!result) {
     p->lane = ml_lane(r, m->slot);
-    result = ml_find_segment(r, m->slot, (uint32_t)atomic_load(&p->lane->published), &p->segment);
+    result = ml_find_segments(r, m->slot, &p->segment, &p->older);
   }
   if (!result) {
     atomic_store(&p->lane->ended, 0);
@@ -958,7 +994,7 @@ int memlane_produce(memlane_producer *p, memlane_ring *r) {
     // A predecessor may have died between its store of tail and that of turn.
     ml_mark mark;
     result = ml_walk_tail(r, m->slot, (uint32_t)atomic_load(&p->lane->tail), &mark);
-    p->tail = mark.position;
+    p->tail = p->believed = mark.position;
     p->tail_records = mark.records;
   }
   if (result) memlane_leave_producer(p);
@@ -966,15 +1002,12 @@ int memlane_produce(memlane_producer *p, memlane_ring *r) {
   return result;
 }
 
-// Moves the tail over what must go for a record to end at `end`, and a little more; not over `bound`.
-static void ml_make_room(memlane_producer *p, uint32_t end, uint32_t bound) {
-  const memlane_ring *r = p->ring;
-  const uint32_t target = end - r->capacity_bytes + r->capacity_bytes / 16;
+// Moves the tail to `needed`, and over a little more; not over `bound`.
+static void ml_make_room(memlane_producer *p, uint32_t needed, uint32_t bound) {
+  const uint32_t target = needed + p->segment.capacity / 16;
   ml_mark mark = {p->tail, p->tail_records};
-  while (ml_distance(target, mark.position) > 0 && ml_distance(bound, mark.position) > 0) {
-    mark.position = ml_end_of(r, &p->segment, mark.position, bound);
-    mark.records++;
-  }
+  while (ml_distance(target, mark.position) > 0 && ml_distance(bound, mark.position) > 0)
+    ml_step(p->ring, &p->segment, &p->older, &mark, bound);
   if (mark.position == p->tail) return;
   p->tail = mark.position;
   p->tail_records = mark.records;
@@ -984,6 +1017,7 @@ static void ml_make_room(memlane_producer *p, uint32_t end, uint32_t bound) {
 // The slowest of the cursors that are present.
 static int ml_slowest(memlane_producer *p, uint32_t *slowest) {
   memlane_ring *r = p->ring;
+  const int32_t most = (int32_t)(p->segment.capacity + (p->older.data ? p->older.capacity : 0));
   *slowest = p->published;
   for (uint32_t consumer = 0; consumer < r->consumers; consumer++) {
     memlane_cursor *cursor = ml_cursor(r, p->member.slot, consumer);
@@ -991,7 +1025,7 @@ static int ml_slowest(memlane_producer *p, uint32_t *slowest) {
     // pairs with: the stores in ml_join and memlane_release. without it: what is being read is overwritten.
     const uint32_t consumed = (uint32_t)atomic_load(&cursor->consumed);
     const int32_t backlog = ml_distance(p->published, consumed);
-    if (backlog > (int32_t)r->capacity_bytes) continue; // a joiner who is about to find out
+    if (backlog > most) continue; // a joiner who is about to find out
     if (backlog < 0 || consumed % 8) return ml_corrupt(r, "consumed");
     if (ml_distance(*slowest, consumed) > 0) *slowest = consumed;
   }
@@ -1023,7 +1057,7 @@ static void ml_pass_over(memlane_producer *p, uint32_t needed) {
   }
 }
 
-// Gives the older segment back when it has been read to its end; whether there is none any more.
+// Gives the older segment back when nobody needs it any more; whether there is none any more.
 static bool ml_retire(memlane_producer *p) {
   memlane_ring *r = p->ring;
   if (r->max_level == 0) return true;
@@ -1033,14 +1067,41 @@ static bool ml_retire(memlane_producer *p) {
   if (ml_distance(p->believed, p->segment.begin) < 0) return false;
   atomic_store(word, ML_UNUSED);
   ml_punch(r, p->member.slot, (uint32_t)level);
+  p->older.data = NULL;
   return true;
+}
+
+// Gives up what is before `needed`, as far as that can be, where every consumer that is present reads everything.
+static int ml_clear(memlane_producer *p, uint32_t needed) {
+  uint32_t slowest;
+  int result = ml_slowest(p, &slowest);
+  // Who is in the older segment is in nobody's way before the newer one is full.
+  const bool is_full = !p->older.data || ml_distance(needed, p->segment.begin) >= 0;
+  if (!result && is_full && ml_distance(needed, slowest) > 0) {
+    ml_pass_over(p, needed);
+    result = ml_slowest(p, &slowest);
+  }
+  if (result) return result;
+  ml_make_room(p, needed, slowest);
+  // Again: a joiner has stored its cursor and then looked at the tail.
+  result = ml_slowest(p, &slowest);
+  p->believed = ml_distance(p->tail, slowest) > 0 ? slowest : p->tail;
+  return result;
 }
 
 // Finds the limit anew; whether a claim may end there.
 static int ml_room_up_to(memlane_producer *p, uint32_t end) {
   memlane_ring *r = p->ring;
-  const uint32_t needed = end - r->capacity_bytes;
-  if (!ml_is_broadcast(r)) {
+  const uint32_t capacity = p->segment.capacity - ml_mark_bytes(r);
+  if (r->flags & MEMLANE_OVERWRITE) {
+    ml_make_room(p, end - capacity, p->published);
+    p->limit = p->tail + capacity;
+    return ml_distance(end, p->limit) <= 0;
+  }
+  if (ml_is_broadcast(r)) {
+    const int result = ml_clear(p, end - capacity);
+    if (result) return result;
+  } else {
     memlane_cursor *cursor = ml_cursor(r, p->member.slot, 0);
     // pairs with: the store in memlane_release. without it: what is being read is overwritten.
     const uint32_t consumed = (uint32_t)atomic_load(&cursor->consumed);
@@ -1053,27 +1114,10 @@ static int ml_room_up_to(memlane_producer *p, uint32_t end) {
     const int32_t backlog = ml_distance(p->published, consumed);
     if (is_confirmed && (backlog < 0 || backlog > ml_most_unread(r) || consumed % 8)) return ml_corrupt(r, "consumed");
     if (is_confirmed) p->believed = consumed;
-    // What is still unread in the segment before takes no room in this one.
-    const bool is_before = !ml_retire(p);
-    p->limit = (is_before ? p->segment.begin : p->believed) + p->segment.capacity - ml_mark_bytes(r);
-  } else if (r->flags & MEMLANE_OVERWRITE) {
-    ml_make_room(p, end, p->published);
-    p->limit = p->tail + r->capacity_bytes;
-  } else {
-    uint32_t slowest, seen;
-    int result = ml_slowest(p, &slowest);
-    if (result) return result;
-    if (ml_distance(needed, slowest) > 0) {
-      ml_pass_over(p, needed);
-      result = ml_slowest(p, &slowest);
-      if (result) return result;
-    }
-    ml_make_room(p, end, slowest);
-    // Again: a joiner has stored its cursor and then looked at the tail.
-    result = ml_slowest(p, &seen);
-    if (result) return result;
-    p->limit = (ml_distance(p->tail, seen) > 0 ? seen : p->tail) + r->capacity_bytes;
   }
+  // What is still needed of the segment before takes no room in this one.
+  const bool is_before = !ml_retire(p);
+  p->limit = (is_before ? p->segment.begin : p->believed) + capacity;
   return ml_distance(end, p->limit) <= 0;
 }
 
@@ -1084,6 +1128,8 @@ int memlane_resize(memlane_producer *p, uint32_t level) {
   int result = memlane_commit(p);
   if (result || p->segment.capacity == r->capacity_bytes << level) return result;
   if ((result = ml_room_up_to(p, p->claimed)) < 0) return result;
+  // Nothing is kept there any more for who comes late.
+  if (ml_is_broadcast(r) && p->older.data && (result = ml_clear(p, p->segment.begin))) return result;
   if (!ml_retire(p)) return MEMLANE_BUSY;
   const int32_t segment = atomic_load(&lane->segment);
   const int other = (segment + 1) & 1;
@@ -1099,6 +1145,7 @@ int memlane_resize(memlane_producer *p, uint32_t level) {
   // pairs with: the load in ml_move_on. without it: a consumer finds the mark and no segment behind it.
   atomic_store(&lane->segment, (int32_t)((uint32_t)segment + 1));
   atomic_store(&lane->published, (int32_t)next.begin);
+  p->older = p->segment;
   p->segment = next;
   p->published = p->claimed = p->limit = next.begin;
   return ml_wake_all(&p->member, r->producers, r->consumers);

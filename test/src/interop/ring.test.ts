@@ -80,7 +80,7 @@ describeInC('one producer, one consumer', () => {
 
 describeInC('lanes that grow', () => {
   describe.each(LANGUAGES)('from %s', (from) => {
-    test.each(['spsc', 'mpsc'] as const)(
+    test.each(['spsc', 'mpsc', 'broadcast', 'bus'] as const)(
       'go on in a larger or smaller segment, and come back: %s',
       async (topology) => {
         using scratch = scratchFolder();
@@ -119,6 +119,44 @@ describeInC('lanes that grow', () => {
           await write(1); // behind the mark, which a consumer passes when it looks for messages
           expect(await consumer.read(1, LONGEST, 'park')).toEqual(all({ 1: whole(1, written - 1) }, false));
         }
+      },
+    );
+
+    test.each(['broadcast', 'bus'] as const)(
+      'are joined in either segment, and left for a name: %s',
+      async (topology) => {
+        using scratch = scratchFolder();
+        const path = scratch.file('ring');
+        const capacities = { capacityBytes: CAPACITY, maxCapacityBytes: 8 * CAPACITY };
+        using _ring = createRing(path, { topology, consumers: 4, ...capacities, startPosition });
+        await using crew = new Crew();
+        let producer = await crew.take(from, 'produce', path);
+        await producer.write(1, 0, 1000, LONGEST, 'park'); // for nobody: the tail moves
+        await producer.ask('resize 3');
+        await producer.write(1, 1000, 3, LONGEST, 'park');
+        // The oldest are in the older segment, for whoever comes, and for a name.
+        const named = await crew.take(other(from), 'consume', path, 'oldest name=bill');
+        const late = await crew.take(other(from), 'consume', path, 'oldest');
+        const read = await late.read(1, LONGEST, 'park');
+        const { first } = read.seen[1] as { first: number };
+        expect(first).toBeGreaterThan(900);
+        expect(first).toBeLessThan(1000);
+        expect(await late.read(1002 - first, LONGEST, 'park')).toEqual(
+          all({ 1: whole(1002 - first, first + 1) }, false),
+        );
+        await late.ask('leave');
+        await named.kill();
+        expect(await producer.refusal('resize 0')).toMatchObject({ code: 'BUSY' });
+        await producer.kill();
+        producer = await crew.take(other(from), 'produce', path);
+        expect(await producer.refusal('resize 0')).toMatchObject({ code: 'BUSY' });
+        await producer.write(1, 1003, 3, LONGEST, 'park');
+        const again = await crew.take(from, 'consume', path, 'name=bill');
+        expect(await again.read(1006 - first, LONGEST, 'park')).toEqual(all({ 1: whole(1006 - first, first) }, false));
+        await producer.ask('resize 0');
+        const last = await crew.take(from, 'consume', path, 'oldest');
+        await producer.write(1, 1006, 1, LONGEST, 'park');
+        expect((await last.read(1, LONGEST, 'park')).fault).toBe('');
       },
     );
 

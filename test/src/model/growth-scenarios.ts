@@ -3,7 +3,7 @@ import { checkpoint, note } from './cell-bed.ts';
 import type { Actor, Scenario, Seen } from './explorer.ts';
 import { place, type Store } from './places.ts';
 import { CAPACITY, type Deed, follows, LENGTH, lastCommitted, type Writer, write } from './resize-actors.ts';
-import { noted, readerOf } from './topology-actors.ts';
+import { extra, noted, readerOf } from './topology-actors.ts';
 import { loadWord, RingBed } from './topology-bed.ts';
 import type { GROWTH_SCENARIOS } from './topology-names.ts';
 
@@ -59,7 +59,15 @@ function read(bed: RingBed, cursor: string, { looks, prepared, ...reader }: Read
   note('satisfied');
 }
 
-function growing({ writers, readers, topology = 'broadcast', startPosition = 0, prepare }: Options): Scenario {
+/** More deeds, before it leaves. */
+function withMore(deeds: readonly Deed[], more: readonly Deed[]): Deed[] {
+  const isLeaving = deeds.at(-1) === 'leave';
+  return isLeaving ? [...deeds.slice(0, -1), ...more, 'leave'] : [...deeds, ...more];
+}
+
+function growing({ writers: given, readers, topology = 'broadcast', startPosition = 0, prepare }: Options): Scenario {
+  const more: Deed[] = new Array(extra).fill('try');
+  const writers = given.map((writer) => ({ ...writer, deeds: withMore(writer.deeds, more) }));
   const consumers = readers.filter(({ successorOf }) => successorOf === undefined).length;
   const names = readers.some(({ name }) => name !== undefined) ? { name: NAME } : {};
   const bed = new RingBed({

@@ -51,8 +51,8 @@ export const resizeMutants: readonly Mutant[] = [
     module: GATE,
     edits: [
       {
-        from: 'if (distance(this.#begin, consumed) > 0)',
-        to: 'const before = distance(this.#begin, consumed) > 0;\n this.#passed?.();\n if (before)',
+        from: 'if (older !== undefined && distance(older.end, consumed) > 0)',
+        to: 'older?.retire();\n if (older !== undefined && distance(older.end, consumed) > 0)',
       },
     ],
     scenario: 'resize: grown while it is read',

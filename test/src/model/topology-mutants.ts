@@ -23,7 +23,7 @@ export const topologyMutants: readonly Mutant[] = [
   {
     name: 'no second look at the cursors',
     module: GATE,
-    edits: [{ from: 'const seen = this.consumed(published);', to: 'const seen = tail;' }],
+    edits: [{ from: 'this.consumed(published);\n        const { oldest } = this;', to: 'const oldest = this.#tail.position;' }],
     scenario: 'broadcast: a late consumer, from the oldest',
     finding: /^data race/,
   },
@@ -39,8 +39,8 @@ export const topologyMutants: readonly Mutant[] = [
     module: TAIL,
     edits: [
       {
-        from: 'this.#publish(position, records);\n        return position;',
-        to: 'this.#publish(this.#position, this.#records);\n this.#position = position; this.#records = records;\n        return position;',
+        from: 'while (distance(target, this.#position) > 0 && this.#position !== bound)\n            this.#step(bound);\n        this.#publish();',
+        to: 'this.#publish();\n while (distance(target, this.#position) > 0 && this.#position !== bound)\n            this.#step(bound);',
       },
     ],
     scenario: 'lossy: lapped, from the oldest',
@@ -119,8 +119,8 @@ export const topologyMutants: readonly Mutant[] = [
     module: GATE,
     edits: [
       {
-        from: 'if (backlog < 0 || backlog > this.#capacity)\n                continue;\n            if (',
-        to: 'if (backlog > this.#capacity)\n                continue;\n            if (backlog < 0 || ',
+        from: 'if (backlog < 0 || backlog > most)\n                continue;\n            if (',
+        to: 'if (backlog > most)\n                continue;\n            if (backlog < 0 || ',
       },
     ],
     scenario: 'broadcast: a name that was away for 2^31 bytes',
@@ -257,6 +257,13 @@ export const topologyMutants: readonly Mutant[] = [
       },
       { from: 'if (this.#lastLook())', to: 'if (early)' },
     ],
+    scenario: 'mpsc: a lane is given back, event loop',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
+    name: 'taken for watched though nobody is there to be watched',
+    module: CONSUMER,
+    edits: [{ from: 'peers[lane].isWatched', to: 'true' }],
     scenario: 'mpsc: a lane is given back, event loop',
     finding: /^lane is kept for nobody$/,
   },

@@ -237,6 +237,19 @@ describe.each(shapes)('a ring that many read, and that may grow, %j', (shape) =>
   });
 });
 
+test('what is kept for a name is looked at for every resize, however soon after the last one', () => {
+  using ring = createAnonymousRing(broadcast);
+  const writer = new Writer();
+  const producer = ring.producer();
+  ring.consumer({ name: NAME, retain: 256 }).close();
+  producer.resize(MOST);
+  for (let round = 0; round < 20; round++) {
+    for (let n = 0; n < 5; n++) writer.put(producer, 8);
+    if (round === 0) expect(thrownBy(() => producer.resize(2 * LEAST))?.code).toBe('ERR_MEMLANE_BUSY');
+  }
+  expect(thrownBy(() => producer.resize(2 * LEAST))).toBeUndefined();
+});
+
 describe('the file of a ring that many read and that grows', () => {
   test('has space for what is in use only', () => {
     using scratch = scratchFolder();

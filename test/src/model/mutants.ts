@@ -96,8 +96,8 @@ export const mutants: readonly Mutant[] = [
     module: GATE,
     edits: [
       {
-        from: 'return advance(from, this.#capacity);',
-        to: 'return advance(from, this.#capacity + 16);',
+        from: 'return advance(consumed, this.#capacity);',
+        to: 'return advance(consumed, this.#capacity + 16);',
       },
     ],
     scenario: 'two threads',

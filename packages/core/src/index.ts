@@ -1,5 +1,6 @@
 export * from './audience.ts';
 export * from './descriptor.ts';
+export * from './endpoint.ts';
 export * from './handover.ts';
 export * as memory from './memory.ts';
 export * from './participants.ts';
@@ -11,6 +12,7 @@ export * from './resize-descriptor.ts';
 export * from './runtime-directory.ts';
 export * from './shared-file.ts';
 export * from './shared-region.ts';
+export * from './shared-structure.ts';
 export * from './slot-descriptor.ts';
 export * from './superblock.ts';
 export * from './superblock-descriptor.ts';

@@ -1,5 +1,22 @@
-import { type FileDescriptor, Role, SLOT, StatisticsIndex } from '@memlane/core';
-import { checkWaitingOptions, type Endpoint, type WaitingOptions } from './endpoint.ts';
+import {
+  attachStructure,
+  type CreateOptions,
+  checkWaitingOptions,
+  createAnonymousStructure,
+  createStructure,
+  type Endpoint,
+  type FileDescriptor,
+  type OpenOptions,
+  openOrCreateStructure,
+  openStructure,
+  Role,
+  removeStructure,
+  SharedStructure,
+  SLOT,
+  StatisticsIndex,
+  type StructureKind,
+  type WaitingOptions,
+} from '@memlane/core';
 import { WRITER_SLOT } from './latest-value-descriptor.ts';
 import {
   formatLatestValue,
@@ -11,18 +28,6 @@ import {
 } from './latest-value-file.ts';
 import { LatestReader } from './latest-value-reader.ts';
 import { LatestWriter } from './latest-value-writer.ts';
-import {
-  attachStructure,
-  type CreateOptions,
-  createAnonymousStructure,
-  createStructure,
-  type OpenOptions,
-  openOrCreateStructure,
-  openStructure,
-  removeStructure,
-  SharedStructure,
-  type StructureKind,
-} from './shared-structure.ts';
 
 /** How a latest value is created. */
 export interface CreateLatestValueOptions extends LatestValueShape, CreateOptions {}

@@ -1,5 +1,5 @@
+import { nextTurn, OPERATIONS_A_TURN } from '@memlane/core';
 import { throwArgument } from '@memlane/linux';
-import { nextTurn, OPERATIONS_A_TURN } from './endpoint.ts';
 
 /** Awaited writes of one producer: those that were begun one after the other arrive in that order, awaited or not. */
 export class OrderedWrites {

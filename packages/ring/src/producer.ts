@@ -1,6 +1,6 @@
+import type { Endpoint, WaitOptions } from '@memlane/core';
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import type { Endpoint, WaitOptions } from './endpoint.ts';
 import { CursorGate, CursorsGate, type Gate, OpenGate } from './gate.ts';
 import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
 import type { LaneHealth, RecordView } from './lane-memory.ts';

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Endpoint } from '@memlane/core';
 import {
   type Access,
   type FileDescriptor,
@@ -17,7 +18,6 @@ import {
 import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
 import { type ConsumerOptions, checkConsumerOptions } from './consumer-options.ts';
-import type { Endpoint } from './endpoint.ts';
 import { dropCursor, type Joined, joinRing } from './join.ts';
 import { checkEndpointOptions, type EndpointOptions } from './lane-endpoint.ts';
 import { cursorBase } from './lane-memory.ts';

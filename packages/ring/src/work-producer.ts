@@ -1,6 +1,6 @@
+import type { Endpoint, WaitingOptions, WaitOptions } from '@memlane/core';
 import { StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import type { Endpoint, WaitingOptions, WaitOptions } from './endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { FULL } from './lane-writer.ts';
 import { lengthOf, OrderedWrites } from './ordered-writes.ts';

@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
+  checkWaitingOptions,
+  type Endpoint,
   type FileDescriptor,
   isAnybodyAttached,
   openDescribed,
@@ -12,10 +14,10 @@ import {
   StatisticsIndex,
   sweepAnonymousBells,
   sweepDeadBells,
+  type WaitingOptions,
   withAttachLock,
 } from '@memlane/core';
 import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
-import { checkWaitingOptions, type Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { OpenRingOptions } from './ring.ts';
 import { closingOnFailure, expectWritable } from './ring-file.ts';
 import type { EndpointStatistics } from './ring-statistics.ts';

@@ -1,29 +1,25 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
+import type { Station } from './endpoint.ts';
+import { type FileDescriptor, openDescribed } from './handover.ts';
+import * as memory from './memory.ts';
 import {
-  type Access,
-  corrupt,
-  type FaultCounter,
-  type FileDescriptor,
   isAnybodyAttached,
-  isReady,
-  memory,
-  openDescribed,
-  type Region,
-  resolveName,
-  SharedFile,
   type SlotTable,
   sweepAnonymousBells,
   sweepDeadBells,
-  type Trust,
   withAttachLock,
-} from '@memlane/core';
-import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
-import type { Station } from './endpoint.ts';
+} from './participants.ts';
+import type { FaultCounter, Region } from './region.ts';
+import type { Access } from './reservation.ts';
+import { resolveName } from './runtime-directory.ts';
+import { SharedFile, type Trust } from './shared-file.ts';
+import { corrupt, isReady } from './superblock.ts';
 
 /*
  * How a structure that several processes share comes into being, is opened, handed on and removed: the same for a latest
- * value and for counters, which differ in what their files hold.
+ * value, counters and slabs, which differ in what their files hold.
  */
 
 /** A file of such a structure, mapped. */

@@ -3,6 +3,7 @@ export * from './descriptor.ts';
 export * from './endpoint.ts';
 export * from './handover.ts';
 export * as memory from './memory.ts';
+export * from './ordered-attempts.ts';
 export * from './participants.ts';
 export * from './peer.ts';
 export * from './region.ts';

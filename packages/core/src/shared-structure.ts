@@ -39,6 +39,8 @@ export interface StructureKind<Shape extends object, Mapped extends MappedStruct
   readonly mostSlots: number;
   /** Bytes of a file of that shape. @throws ERR_MEMLANE_ARGUMENT */
   fileLength(shape: Shape): number;
+  /** Bytes at its beginning whose space is reserved at once. Default: all of them. */
+  reservedBytes?(shape: Shape): number;
   /** Maps a new file and writes what it needs; the ready word comes last. */
   format(file: SharedFile, shape: Shape): Mapped;
   /** Checks every number in the head of an existing file, then maps it. */
@@ -65,7 +67,14 @@ export function createStructure<Shape extends object, Mapped extends MappedStruc
   options: Shape & CreateOptions,
 ): Structure {
   const path = resolveName(name, kind.extension);
-  const file = SharedFile.createUnnamed(dirname(path), kind.fileLength(options), options.mode);
+  const { mode } = options;
+  const file = SharedFile.createUnnamed(
+    dirname(path),
+    kind.fileLength(options),
+    mode,
+    true,
+    kind.reservedBytes?.(options),
+  );
   return closingFile(file, () => {
     const mapped = kind.format(file, options);
     file.publish(path);
@@ -118,7 +127,7 @@ export function createAnonymousStructure<
   Structure extends Disposable,
 >(kind: StructureKind<Shape, Mapped, Structure>, options: Shape): Structure {
   sweepAnonymousBells();
-  const file = SharedFile.createAnonymous(kind.type, kind.fileLength(options));
+  const file = SharedFile.createAnonymous(kind.type, kind.fileLength(options), kind.reservedBytes?.(options));
   return closingFile(file, () => {
     file.seal(); // first: what cannot be cut when it is mapped is not guarded
     return kind.make(kind.format(file, options));

@@ -12,9 +12,9 @@ import {
   Role,
   removeStructure,
   SharedStructure,
-  SLOT,
   StatisticsIndex,
   type StructureKind,
+  statisticsLineOf,
   type WaitingOptions,
 } from '@memlane/core';
 import { WRITER_SLOT } from './latest-value-descriptor.ts';
@@ -185,8 +185,7 @@ export class LatestValue extends SharedStructure<MappedLatestValue> {
   /** What has been done. Reads the file; disturbs nobody. @throws ERR_MEMLANE_CLOSED; as Region.verify when it was cut. */
   statistics(): LatestValueStatistics {
     const { table, region, readers } = this.open();
-    const base = table.baseOf(WRITER_SLOT) * 4 + SLOT.fields.messages.offset;
-    const numbers = new Float64Array(table.words.buffer, base, 7);
+    const numbers = statisticsLineOf(table, WRITER_SLOT);
     let waitingReaders = 0;
     for (let slot = WRITER_SLOT + 1; slot <= readers; slot++) if (table.isAlive(slot)) waitingReaders += 1;
     const statistics = {

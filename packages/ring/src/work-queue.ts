@@ -9,9 +9,9 @@ import {
   Role,
   resolveName,
   SharedFile,
-  SLOT,
   type SlotRow,
   StatisticsIndex,
+  statisticsLineOf,
   sweepAnonymousBells,
   sweepDeadBells,
   type WaitingOptions,
@@ -243,7 +243,7 @@ export class WorkQueue implements Disposable {
     const places = (first: number, count: number): EndpointStatistics[] =>
       Array.from({ length: count }, (_, index) => {
         const slot = first + index;
-        const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
+        const numbers = statisticsLineOf(table, slot);
         return {
           alive: table.isAlive(slot),
           pid: table.pidOf(slot),

@@ -1,15 +1,19 @@
-import { MemlaneError } from '@memlane/linux';
+import { checkOptions, MemlaneError } from '@memlane/linux';
 import type { Waybill } from './chunk-records.ts';
 import type { SharedReference } from './reference.ts';
 
 /** What a buffer needs of its slab. */
-export interface Holding {
-  readonly chunk: number;
-  readonly generation: number;
-  readonly data: Buffer;
-  share(slot: number | undefined): SharedReference;
-  consign(waybill: Waybill): SharedReference;
-  release(): void;
+export interface BufferHost {
+  /** @throws ERR_MEMLANE_CLOSED */
+  expectOpen(): void;
+  share(buffer: SharedBuffer, slot: number | undefined, waybill: Waybill | undefined): SharedReference;
+  release(buffer: SharedBuffer): void;
+}
+
+/** Where the memory of a buffer is. */
+export interface BufferPlace {
+  readonly buffer: SharedArrayBuffer;
+  readonly offset: number;
 }
 
 /** How a buffer is shared. */
@@ -36,13 +40,22 @@ export interface ShareOptions {
 export class SharedBuffer implements Disposable {
   /** Bytes. */
   readonly length: number;
-  readonly #holding: Holding;
+  /** Names its memory in {@link Slab.holders}. */
+  readonly chunk: number;
+  /** How many buffers were in that memory before, and this one. */
+  readonly generation: number;
+  readonly #host: BufferHost;
+  readonly #place: BufferPlace;
+  #data: Buffer | undefined;
   #released = false;
 
   /** Buffers come from {@link Slab.tryAcquire}, {@link Slab.acquire} and {@link Slab.take}. */
-  constructor(holding: Holding) {
-    this.#holding = holding;
-    this.length = holding.data.length;
+  constructor(host: BufferHost, place: BufferPlace, chunk: number, generation: number, length: number) {
+    this.#host = host;
+    this.#place = place;
+    this.chunk = chunk;
+    this.generation = generation;
+    this.length = length;
   }
 
   /**
@@ -51,17 +64,10 @@ export class SharedBuffer implements Disposable {
    * @throws ERR_MEMLANE_CLOSED after the release.
    */
   get data(): Buffer {
-    return this.#open().data;
-  }
-
-  /** Names the chunk of the slab in {@link Slab.holders} and the statistics. */
-  get chunk(): number {
-    return this.#open().chunk;
-  }
-
-  /** How many buffers were in the chunk before, and this one. */
-  get generation(): number {
-    return this.#open().generation;
+    this.#expectOpen();
+    const { buffer, offset } = this.#place;
+    this.#data ??= Buffer.from(buffer, offset, this.length);
+    return this.#data;
   }
 
   /** Whether this thread has given it up by this object. */
@@ -77,7 +83,9 @@ export class SharedBuffer implements Disposable {
    *   ERR_MEMLANE_CLOSED.
    */
   share(options: ShareOptions = {}): SharedReference {
-    return this.#open().share(options.to);
+    this.#expectOpen();
+    const { to } = checkOptions('options', options);
+    return this.#host.share(this, to, undefined);
   }
 
   /**
@@ -87,22 +95,23 @@ export class SharedBuffer implements Disposable {
    * @throws as {@link share}.
    */
   consign(waybill: Waybill): SharedReference {
-    return this.#open().consign(waybill);
+    this.#expectOpen();
+    return this.#host.share(this, undefined, waybill);
   }
 
   /** Gives it up. Its memory is free when nobody else holds it. Idempotent. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    this.#holding.release();
+    this.#host.release(this);
   }
 
   [Symbol.dispose](): void {
     this.release();
   }
 
-  #open(): Holding {
+  #expectOpen(): void {
     if (this.#released) throw new MemlaneError('ERR_MEMLANE_CLOSED', 'The buffer has been released');
-    return this.#holding;
+    this.#host.expectOpen();
   }
 }

@@ -5,6 +5,7 @@ import {
   createStructure,
   expectNoFault,
   type FileDescriptor,
+  lied,
   type OpenOptions,
   openOrCreateStructure,
   openStructure,
@@ -17,7 +18,7 @@ import { checkInteger, checkOptions, checkSignal, MemlaneError, throwArgument } 
 import { ChunkAllocator } from './chunk-allocator.ts';
 import { ChunkRecords, type Waybill } from './chunk-records.ts';
 import { checkReference, type SharedReference, ticketNameOf, ticketNumberOf } from './reference.ts';
-import { type Holding, SharedBuffer } from './shared-buffer.ts';
+import { type BufferHost, SharedBuffer } from './shared-buffer.ts';
 import { classOf, MAX_LENGTH } from './size-classes.ts';
 import { MOST_PARTICIPANTS } from './slab-descriptor.ts';
 import { formatSlab, type MappedSlab, mapSlab, planSlab, type SlabShape } from './slab-file.ts';
@@ -103,12 +104,6 @@ export function removeSlab(name: string): void {
   removeStructure(KIND, name);
 }
 
-/** What this thread holds of one chunk, through one or more buffers. */
-interface Hold {
-  readonly generation: number;
-  buffers: number;
-}
-
 /**
  * A slab, opened by one thread. Looking at it takes no place; the first buffer takes one of its `participants` places, and
  * keeps it until close(). What the thread holds when it closes the slab, or dies, is released for it.
@@ -125,7 +120,8 @@ export class Slab extends SharedStructure<MappedSlab> {
   /** Longest buffer, in bytes. */
   readonly maxLength: number;
   readonly #mapped: MappedSlab;
-  readonly #holds = new Map<number, Hold>();
+  /** Buffers of this thread, by chunk. */
+  readonly #holds = new Map<number, number>();
   #member: SlabMember | undefined;
 
   /** Slabs come from {@link createSlab} and its siblings. */
@@ -184,9 +180,8 @@ export class Slab extends SharedStructure<MappedSlab> {
     const { records } = member;
     const { words, record } = place;
     const { chunk, generation, length } = reference;
-    const hold = this.#holds.get(chunk);
     const isThere = records.lengthOf(words, record) === length;
-    if (!isThere || !records.accept(words, record, hold !== undefined, generation, ticketNameOf(reference))) {
+    if (!isThere || !records.accept(words, record, this.#holds.has(chunk), generation, ticketNameOf(reference))) {
       if (records.tidy(words, record)) member.freed(chunk);
       expectNoFault(place.faults);
       throw new MemlaneError('ERR_MEMLANE_STALE', 'The buffer that the reference names is gone', { path: this.path });
@@ -286,64 +281,53 @@ export class Slab extends SharedStructure<MappedSlab> {
 
   #hold(chunk: number): SharedBuffer {
     const { memory } = this.open();
-    const member = this.#enter();
-    const { words, record, buffer, offset, faults } = memory.at(chunk);
-    const length = member.records.lengthOf(words, record);
-    const generation = member.records.generationOf(words, record);
+    const { records } = this.#enter();
+    const place = memory.at(chunk);
+    const { words, record, faults } = place;
+    const length = records.lengthOf(words, record);
+    const generation = records.generationOf(words, record);
     expectNoFault(faults);
-    if (length < 0 || length > memory.chunkBytesOf(chunk))
-      throw new MemlaneError('ERR_MEMLANE_CORRUPT', `A peer has written ${length} into length`, { field: 'length' });
-    const hold = this.#holds.get(chunk);
-    if (hold === undefined) this.#holds.set(chunk, { generation, buffers: 1 });
-    else hold.buffers += 1;
-    const holding: Holding = {
-      chunk,
-      generation,
-      data: Buffer.from(buffer, offset, length),
-      share: (slot) => this.#share(chunk, length, slot),
-      consign: (waybill) => this.#share(chunk, length, undefined, waybill),
-      release: () => this.#release(chunk),
-    };
-    return new SharedBuffer(holding);
+    if (length < 0 || length > memory.chunkBytesOf(chunk)) throw lied('length', length, faults);
+    this.#holds.set(chunk, (this.#holds.get(chunk) ?? 0) + 1);
+    return new SharedBuffer(this.#host, place, chunk, generation, length);
   }
 
+  readonly #host: BufferHost = {
+    expectOpen: () => void this.open(),
+    share: (buffer, to, waybill) => this.#share(buffer, to, waybill),
+    release: ({ chunk }) => this.#release(chunk),
+  };
+
   #release(chunk: number): void {
-    const hold = this.#holds.get(chunk);
-    if (hold === undefined || this.#member === undefined) return; // closed, and so released
-    hold.buffers -= 1;
-    if (hold.buffers > 0) return;
+    const buffers = this.#holds.get(chunk);
+    if (buffers === undefined || this.#member === undefined) return; // closed, and so released
+    if (buffers > 1) {
+      this.#holds.set(chunk, buffers - 1);
+      return;
+    }
     this.#holds.delete(chunk);
     this.#member.drop(chunk);
   }
 
-  #share(chunk: number, length: number, to: number | undefined, waybill?: Waybill): SharedReference {
-    const member = this.#enter();
+  #share(buffer: SharedBuffer, to: number | undefined, waybill: Waybill | undefined): SharedReference {
+    const { records, slot, allocator } = this.#enter();
     const { memory, tag } = this.open();
     if (to !== undefined) checkInteger('to', to, 0, memory.scale.participants - 1);
-    if (waybill !== undefined)
-      for (const field of ['carrier', 'lane', 'position'] as const)
-        checkInteger(`waybill.${field}`, checkOptions('waybill', waybill)[field], -(2 ** 31), 2 ** 31 - 1);
+    if (waybill !== undefined) checkWaybill(waybill);
+    const { chunk, generation, length } = buffer;
     const { words, record, faults } = memory.at(chunk);
-    const { records } = member;
-    const ticket = records.issue(words, record, to ?? member.slot);
-    if (ticket < 0)
-      throw new MemlaneError(
-        'ERR_MEMLANE_BUSY',
-        `There are ${memory.scale.references} references to the buffer under way already`,
-        { path: this.path },
-      );
+    const ticket = records.issue(words, record, to ?? slot);
+    if (ticket < 0) {
+      const { references } = memory.scale;
+      const detail = `There are ${references} references to the buffer under way already`;
+      throw new MemlaneError('ERR_MEMLANE_BUSY', detail, { path: this.path });
+    }
     // Last: whoever recovers that slot goes through the records again when this has changed meanwhile.
-    if (to !== undefined) member.allocator.markInUse(to);
+    if (to !== undefined) allocator.markInUse(to);
     if (waybill !== undefined) records.consign(words, record, ticket, waybill);
-    const generation = records.ticketGenerationOf(words, record, ticket);
+    const name = { ticket, generation: records.ticketGenerationOf(words, record, ticket) };
     expectNoFault(faults);
-    return {
-      slab: tag,
-      chunk,
-      length,
-      generation: records.generationOf(words, record),
-      ticket: ticketNumberOf({ ticket, generation }),
-    };
+    return { slab: tag, chunk, length, generation, ticket: ticketNumberOf(name) };
   }
 
   /** @throws ERR_MEMLANE_ARGUMENT for what is no reference to a chunk of this slab. */
@@ -362,4 +346,10 @@ export class Slab extends SharedStructure<MappedSlab> {
     if (classOf(length) >= this.open().memory.geometry.classes.length)
       throwArgument('length', length, `${this.maxLength} at the most`);
   }
+}
+
+/** @throws ERR_MEMLANE_ARGUMENT */
+function checkWaybill(waybill: Waybill): void {
+  for (const field of ['carrier', 'lane', 'position'] as const)
+    checkInteger(`waybill.${field}`, checkOptions('waybill', waybill)[field], -(2 ** 31), 2 ** 31 - 1);
 }

@@ -10,24 +10,30 @@ import { CHUNK, TICKET } from './slab-descriptor.ts';
  *
  * Whoever gives up a hold looks whether it was the last one:
  *
- *   gives up its hold                          another, who looks
- *   stop whoever looks      (A)                state: looked at by me
- *   clear the bit, or the ticket               load all bits and tickets   (B)
- *   state: looked at by me, whoever looked     none: compare-and-set looked at by me -> free
- *   load all bits and tickets ...              any: compare-and-set looked at by me -> live
+ *   moves a hold                               another, who looks
+ *   from a ticket to its bit:                  state: looked at by me
+ *     set the bit                              load all bits, then all tickets   (B)
+ *     stop whoever looks      (A)              none: compare-and-set looked at by me -> free
+ *     free the ticket                          any: compare-and-set looked at by me -> live
+ *   from its bit to a ticket:
+ *     take the ticket
+ *     clear the bit
  *
- * A hold may move while somebody looks: from a ticket, already seen as none, to a bit that was seen before it was set, or
- * the other way round. What moves it sets the new one, then stops whoever began to look before that, and only then clears the
- * old one (A). Whoever begins later sees the new one. A look that was stopped ends without a result, and need not be repeated:
- * whoever stopped it still has a hold, or looks itself. And as a state names who looks, nobody can take a later look for
- * its own, however long it was stopped; no version that could wrap is needed.
+ * A hold may move while somebody looks. From a bit to a ticket: it is seen as the one or the other, as bits are looked at first.
+ * From a ticket to a bit: that may have been seen before it was set, and the ticket after it was freed, so in between those
+ * are stopped who began to look before that (A). Whoever begins later sees the bit. A look that was stopped ends without a result,
+ * and need not be repeated: whoever stopped it has a hold, or looks itself. And as a state names who looks, nobody can take a
+ * later look for its own, however long it was stopped; no version that could wrap is needed.
  *
  * A hold may be set by those only who have one, or who find the ticket still there after they have set their bit and stopped
- * whoever looks: then the ticket has kept the chunk until the bit could be seen, by whoever clears it. A bit that was set too late may stand in the record of a chunk that is another
- * buffer by now: it keeps that from being freed until it is taken back, by a look like any other.
+ * whoever looks: then the ticket has kept the chunk until the bit could be seen, by whoever clears it. A bit that was set
+ * too late may stand in the record of a chunk that is another buffer by now: it keeps that from being freed until it is taken
+ * back, by a look like any other.
  *
  * Who may die where: each state that is half done names its slot; bits and tickets do. The next owner of the slot, or
- * whoever finds it dead, ends what is there by `recover`, before the slot can be anybody else's.
+ * whoever finds it dead, ends what is there by `recover`, before the slot can be anybody else's. Only of one who dies
+ * between giving up the last hold and its look nothing is left to be found: so `recover` looks at every chunk that nobody
+ * holds, whoever was the last to do so.
  */
 
 const { clearBits, compareAndSet, load, setBits, store } = memory;
@@ -149,7 +155,6 @@ export class ChunkRecords {
 
   /** Gives up the hold of this participant; returns whether the chunk is free by that. */
   release(words: Int32Array, record: number): boolean {
-    this.#stopLooks(words, record);
     clearBits(words, record + this.#bitWord, this.#bit);
     return this.#look(words, record);
   }
@@ -234,36 +239,35 @@ export class ChunkRecords {
   settle(words: Int32Array, record: number, { ticket, generation }: TicketName): boolean {
     const at = this.#ticketAt(record, ticket);
     const state = load(words, at);
-    return isOf(state, generation) && this.#use(words, record, at, state) && this.#look(words, record);
+    if (!isOf(state, generation)) return false;
+    this.#use(words, record, at, state);
+    // Also when another has ended it first: its look may be the one that was stopped here.
+    return this.#look(words, record);
   }
 
   /** Ends everything that names this slot, whose owner is dead or leaves; returns whether the chunk is free by that. */
   recover(words: Int32Array, record: number): boolean {
     const state = load(words, record + STATE);
-    let mustLook = state === (this.#me | ChunkState.looking);
-    if ((load(words, record + this.#bitWord) & this.#bit) !== 0) {
-      this.#stopLooks(words, record);
-      clearBits(words, record + this.#bitWord, this.#bit);
-      mustLook = true;
-    }
+    if ((load(words, record + this.#bitWord) & this.#bit) !== 0) clearBits(words, record + this.#bitWord, this.#bit);
     for (let ticket = 0; ticket < this.#references; ticket++) {
       const at = this.#ticketAt(record, ticket);
       const held = load(words, at);
       const isMine = (held & STATUS_BITS) === TicketState.held && (held & (SLOT_BITS << SLOT_SHIFT)) === this.#me;
-      if (isMine && this.#use(words, record, at, held)) mustLook = true;
+      if (isMine) this.#use(words, record, at, held);
     }
     if (state === (this.#me | ChunkState.taking)) {
       this.cancel(words, record);
       return true;
     }
-    return mustLook && this.#look(words, record);
+    // Whoever holds it looks itself, later. Not only after something was ended here: see above.
+    return !this.#isHeld(words, record) && this.#look(words, record);
   }
 
   #ticketAt(record: number, ticket: number): number {
     return record + this.#tickets + ticket * TICKET_WORDS;
   }
 
-  /** Frees a ticket, unless it is another's by now. */
+  /** Frees a ticket, unless it is another's by now. As looks are stopped, the caller looks or has a hold, either way. */
   #use(words: Int32Array, record: number, at: number, state: number): boolean {
     this.#stopLooks(words, record);
     return compareAndSet(words, at, state, ticketState(ticketGenerationOf(state), 0, TicketState.free));
@@ -291,6 +295,7 @@ export class ChunkRecords {
   }
 
   #isHeld(words: Int32Array, record: number): boolean {
+    // Bits before tickets: see (B).
     for (let word = 0; word < this.#maskWords; word++) if (load(words, record + HOLDERS + word) !== 0) return true;
     for (let ticket = 0; ticket < this.#references; ticket++)
       if ((load(words, this.#ticketAt(record, ticket)) & STATUS_BITS) !== TicketState.free) return true;

@@ -31,11 +31,11 @@ export class SlabMember extends Endpoint {
 
   /** Takes a chunk, also of what the dead have held; returns its number, or -1. @throws LinuxError ENOSPC */
   take(length: number): number {
-    let chunk = this.allocator.take(length);
-    const nowMs = performance.now();
-    if (chunk < 0 && nowMs - this.#sweptMs >= SWEEP_MS) {
-      this.#sweptMs = nowMs;
-      if (this.sweep() > 0) chunk = this.allocator.take(length);
+    let chunk = this.#tryTake(length);
+    if (chunk < 0 && performance.now() - this.#sweptMs >= SWEEP_MS) {
+      this.#sweptMs = performance.now();
+      // Not waiting for those who attach: they wake whoever sleeps here.
+      if (this.sweep(false) > 0) chunk = this.#tryTake(length);
     }
     const { statistics } = this;
     if (chunk < 0) {
@@ -45,6 +45,27 @@ export class SlabMember extends Endpoint {
     statistics[StatisticsIndex.messages] += 1;
     statistics[StatisticsIndex.bytes] += length;
     return chunk;
+  }
+
+  #tryTake(length: number): number {
+    const { allocator } = this;
+    try {
+      return allocator.take(length);
+    } finally {
+      if (allocator.hasGivenBack) this.#wakeForRoom();
+    }
+  }
+
+  #wakeForRoom(): void {
+    this.allocator.hasGivenBack = false;
+    this.wakePeers();
+  }
+
+  /** Gives the space of free chunks back to the file system; returns how many pages. */
+  trim(): number {
+    const pages = this.allocator.trim();
+    if (pages > 0) this.#wakeForRoom();
+    return pages;
   }
 
   /** As {@link take}, waiting for room; those who wait are served one after the other. */
@@ -87,15 +108,21 @@ export class SlabMember extends Endpoint {
     this.wakePeers();
   }
 
-  /** Ends the holds of those who are dead; returns how many chunks are free by that. A system call for each slot in use. */
-  sweep(): number {
+  /**
+   * Ends the holds of those who are dead; returns how many chunks are free by that. A system call for each slot in use.
+   *
+   * @param waits whether for somebody who attaches just then; otherwise nothing is done, but by others.
+   */
+  sweep(waits = true): number {
     const { table } = this.#mapped;
     let freed = 0;
     for (let slot = 0; slot < table.slotCount; slot++) {
       if (slot === this.slot || !this.allocator.isInUse(slot) || table.isAlive(slot)) continue;
-      table.vacate(slot, () => {
+      const recover = (): void => {
         freed += this.allocator.recover(slot);
-      });
+      };
+      if (waits) table.vacate(slot, recover);
+      else table.tryVacate(slot, recover);
     }
     if (freed > 0) this.wakePeers();
     return freed;
@@ -115,6 +142,7 @@ export class SlabMember extends Endpoint {
   /** The sleep may have no end: who has died a moment ago is to be found now. */
   protected override lastLook(): boolean {
     this.#sweptMs = Number.NEGATIVE_INFINITY;
+    this.allocator.recountSoon();
     return false;
   }
 

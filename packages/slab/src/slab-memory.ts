@@ -132,7 +132,7 @@ export class SlabMemory {
     const first = from & (chunksASpan - 1);
     const span = this.#spanAt(sizeClass, Math.floor(from / chunksASpan));
     // All of it may have been reserved before, by somebody who died before the words said so.
-    file.reserve(bitmapOffset + (from >> 3), (count >> 3) + 1);
+    file.reserve(bitmapOffset + (from >> 3), ((from + count - 1) >> 3) - (from >> 3) + 1);
     file.reserve(span + first * recordBytes, count * recordBytes);
     if (chunkBytes < LARGE_BYTES) file.reserve(this.#fileOffsetOf(sizeClass, from), count * chunkBytes);
     // pairs with: load in chunksOf. without it: somebody could store where no space is reserved.
@@ -154,9 +154,19 @@ export class SlabMemory {
     return load(this.words, this.#reservedAt);
   }
 
-  /** Counts so many more pages, or fewer; returns how many there were. */
-  countPages(pages: number): number {
-    return getAndAdd(this.words, this.#reservedAt, pages);
+  /** Counts so many more pages, unless these are more than `most` then; returns whether it did. */
+  countPages(pages: number, most: number): boolean {
+    for (;;) {
+      const before = this.reservedPages;
+      // Not added first and taken back: whoever looks in between would find no room, and sleep.
+      if (before + pages > most) return false;
+      if (compareAndSet(this.words, this.#reservedAt, before, before + pages)) return true;
+    }
+  }
+
+  /** Counts so many fewer pages. */
+  discountPages(pages: number): void {
+    getAndAdd(this.words, this.#reservedAt, -pages);
   }
 
   /** Replaces a count that was wrong, unless it has changed since. */
@@ -169,6 +179,11 @@ export class SlabMemory {
     const { chunkBytes } = this.geometry.classes[sizeClass];
     const bytes = this.geometry.recordBytes + (chunkBytes < LARGE_BYTES ? chunkBytes : 0);
     return Math.ceil((count * bytes) / this.pageSize);
+  }
+
+  /** Faults of what every participant maps. */
+  get faults(): FaultCounter | undefined {
+    return this.#region.faults;
   }
 
   /** @throws ERR_MEMLANE_TRUNCATED and the like, when what is mapped of the file is not all there. */

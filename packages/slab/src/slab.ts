@@ -190,7 +190,7 @@ export class Slab extends SharedStructure<MappedSlab> {
   }
 
   /**
-   * Ends a reference that a message carried, or gives up one that will not be taken. Returns false when it was ended before.
+   * Ends a reference that a message carried, or gives up one that will not be taken. Does nothing when it was ended before.
    * Whoever has taken it keeps the buffer.
    *
    * @throws as {@link take}, but for ERR_MEMLANE_STALE.
@@ -230,7 +230,7 @@ export class Slab extends SharedStructure<MappedSlab> {
 
   /** Gives the space of free buffers of 64 KiB and more back to the file system; returns how many bytes. */
   trim(): number {
-    return this.#enter().allocator.trim() * this.open().memory.pageSize;
+    return this.#enter().trim() * this.open().memory.pageSize;
   }
 
   /**
@@ -335,7 +335,9 @@ export class Slab extends SharedStructure<MappedSlab> {
     const { slab, chunk } = checkReference(reference);
     const { tag, memory } = this.open();
     if (slab !== tag) throwArgument('reference.slab', slab, `${tag}, that of this slab`);
-    if (!memory.has(chunk)) throwArgument('reference.chunk', chunk, 'a chunk of this slab');
+    const isThere = memory.has(chunk);
+    expectNoFault(memory.faults); // otherwise it would be the reference that is wrong, and not the file
+    if (!isThere) throwArgument('reference.chunk', chunk, 'a chunk of this slab');
     if (ticketNameOf(reference).ticket >= memory.scale.references)
       throwArgument('reference.ticket', reference.ticket, 'a reference of this slab');
     return memory.at(chunk);

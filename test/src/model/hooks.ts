@@ -2,6 +2,7 @@ import { mutate } from '../support/mutation.ts';
 import { cellMutants } from './cell-mutants.ts';
 import { mutants } from './mutants.ts';
 import { resizeMutants } from './resize-mutants.ts';
+import { slabMutants } from './slab-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import { workMutants } from './work-mutants.ts';
 
@@ -17,7 +18,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   '/packages/ring/dist/draft.js': new URL('./draft.js', import.meta.url).href,
 };
 
-const mutant = [...mutants, ...cellMutants, ...resizeMutants, ...topologyMutants, ...workMutants].find(
+const mutant = [...mutants, ...cellMutants, ...resizeMutants, ...slabMutants, ...topologyMutants, ...workMutants].find(
   ({ name }) => name === process.env.MEMLANE_MODEL_MUTANT,
 );
 if (mutant === undefined && process.env.MEMLANE_MODEL_MUTANT !== undefined) throw new Error('There is no such mutant');
@@ -42,7 +43,7 @@ export function resolve(specifier: string, context: unknown, next: Next<Resolved
 }
 
 export function load(url: string, context: unknown, next: Next<Loaded>): Loaded | Promise<Loaded> {
-  const [, module] = /packages\/(?:core|ring)\/dist\/([a-z-]+)\.js$/.exec(url) ?? [];
+  const [, module] = /packages\/(?:core|ring|slab)\/dist\/([a-z-]+)\.js$/.exec(url) ?? [];
   if (module === undefined) return next(url, context);
   return then(next(url, context), (loaded) => {
     const source = String(loaded.source);

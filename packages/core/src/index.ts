@@ -1,7 +1,9 @@
 export * from './audience.ts';
 export * from './descriptor.ts';
+export * from './endpoint.ts';
 export * from './handover.ts';
 export * as memory from './memory.ts';
+export * from './ordered-attempts.ts';
 export * from './participants.ts';
 export * from './peer.ts';
 export * from './region.ts';
@@ -11,6 +13,7 @@ export * from './resize-descriptor.ts';
 export * from './runtime-directory.ts';
 export * from './shared-file.ts';
 export * from './shared-region.ts';
+export * from './shared-structure.ts';
 export * from './slot-descriptor.ts';
 export * from './superblock.ts';
 export * from './superblock-descriptor.ts';

@@ -295,7 +295,7 @@ export class Participant {
     const base = table.baseOf(slot);
     this.#generation = load(table.words, base + GENERATION);
     this.spot = new ParkingSpot(table.words, base, table.sleeperBit(slot));
-    this.statistics = new Float64Array(table.words.buffer, base * 4 + SLOT.fields.messages.offset, 7);
+    this.statistics = statisticsLineOf(table, slot);
   }
 
   /** Address of the futex word of this participant. */
@@ -321,6 +321,11 @@ export class Participant {
     this.#own.close(); // drops the lock: from here on others may take the slot
     this.#table.ringAll(this.slot);
   }
+}
+
+/** What has been done through a slot by all its owners; indexes: {@link StatisticsIndex}. */
+export function statisticsLineOf(table: SlotTable, slot: number): Float64Array {
+  return new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
 }
 
 /** Positions in {@link Participant.statistics}. */

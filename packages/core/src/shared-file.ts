@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import {
   addSeals,
   allocate,
+  allocateWithin,
   checkInteger,
   checkMode,
   checkOneOf,
@@ -267,7 +268,7 @@ export class SharedFile {
   /** Reserves space within the file, so that storing there cannot fail for want of it. @throws LinuxError ENOSPC */
   reserve(offset: number, length: number): void {
     try {
-      allocate(this.fd, offset, length, this.path);
+      allocateWithin(this.fd, offset, length, this.path);
     } catch (error) {
       if (!(error instanceof LinuxError) || error.code !== 'EOPNOTSUPP') throw error;
     }

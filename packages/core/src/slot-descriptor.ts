@@ -26,7 +26,11 @@ export const SLOT = {
     parked: { type: 'i32', offset: 8, meaning: 'episode * 4 + asleep * 2 + kind (0 event loop, 1 thread)' },
     bell: { type: 'i32', offset: 12, meaning: 'raised by each ring; the futex word of a parked thread' },
     pid: { type: 'i32', offset: 16, meaning: 'of the owner, for display only' },
-    role: { type: 'i32', offset: 20, meaning: '1 producer, 2 consumer, 3 member of a shared region, or who counts' },
+    role: {
+      type: 'i32',
+      offset: 20,
+      meaning: '1 producer, 2 consumer, 3 member of a shared region or slab, or who counts',
+    },
     attachedAtMs: { type: 'f64', offset: 24, meaning: 'milliseconds since 1970' },
     messages: { type: 'f64', offset: 128, meaning: 'written or read through this slot' },
     bytes: { type: 'f64', offset: 136, meaning: 'of payload, likewise' },

@@ -23,7 +23,8 @@ export const SUPERBLOCK = {
     kind: {
       type: 'u32',
       offset: 12,
-      meaning: 'what follows: 2 ring, 3 control file of a shared region, 4 work queue, 5 latest value, 6 counters',
+      meaning:
+        'what follows: 2 ring, 3 control file of a shared region, 4 work queue, 5 latest value, 6 counters, 7 slab',
     },
     signature: { type: 'u32', offset: 16, meaning: 'hash of the descriptors of this kind' },
     byteOrder: { type: 'u32', offset: 20, meaning: '0x01020304 as the creator stores it' },
@@ -49,4 +50,4 @@ export const BYTE_ORDER_MARK = 0x01020304;
 export const READY = 0x59444552;
 
 /** Kinds of file. A number is never reused. */
-export const FileKind = { ring: 2, control: 3, work: 4, latestValue: 5, counters: 6 } as const;
+export const FileKind = { ring: 2, control: 3, work: 4, latestValue: 5, counters: 6, slab: 7 } as const;

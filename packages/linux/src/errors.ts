@@ -97,6 +97,12 @@ export const ERROR_CODES = {
     meaning: 'The file was made by a build whose layout differs from this one, though the version number is the same.',
     remedy: 'Use the same build on both sides, or remove the file and create it again.',
   },
+  ERR_MEMLANE_STALE: {
+    meaning:
+      'The reference names a buffer that is gone, or was used already, or whose sender has left before it was taken.',
+    remedy:
+      'Take each reference once, and while its sender or the message that carries it is there; share the buffer again.',
+  },
   ERR_MEMLANE_SYMLINK: {
     meaning: 'The last part of the path is a symbolic link, which could lead to a file that somebody else chose.',
     remedy: 'Pass the path of the file itself (realpath).',

@@ -81,6 +81,11 @@ export function allocate(fd: number, offset: number, length: number, path?: stri
   fallocate(fd, 0, offset, length, path);
 }
 
+/** As {@link allocate}, leaving the file as long as it is: one that was cut meanwhile must not look whole again. */
+export function allocateWithin(fd: number, offset: number, length: number, path?: string): void {
+  fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length, path);
+}
+
 /** Gives the space of a range back to the file system; the range reads as zeros. @throws LinuxError EOPNOTSUPP. */
 export function punchHole(fd: number, offset: number, length: number, path?: string): void {
   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length, path);

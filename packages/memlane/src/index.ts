@@ -11,3 +11,4 @@ export {
 export { type Fault, type FaultCause, type GuardStatus, guard } from '@memlane/guard';
 export { LinuxError, MemlaneError, type MemlaneErrorCode } from '@memlane/linux';
 export * from '@memlane/ring';
+export * from '@memlane/slab';

@@ -1,7 +1,14 @@
-import { Peer, type SlotTable, StatisticsIndex } from '@memlane/core';
+import {
+  type Endpoint,
+  nextTurn,
+  OPERATIONS_A_TURN,
+  Peer,
+  type SlotTable,
+  StatisticsIndex,
+  type WaitOptions,
+} from '@memlane/core';
 import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
 import type { ConsumerOptions } from './consumer-options.ts';
-import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitOptions } from './endpoint.ts';
 import { type Joined, leaveLane } from './join.ts';
 import { LaneEndpoint } from './lane-endpoint.ts';
 import { LaneGroup } from './lane-group.ts';

@@ -1,6 +1,5 @@
-import { type FaultCounter, memory } from '@memlane/core';
+import { expectNoFault, type FaultCounter, lied, memory } from '@memlane/core';
 import { CELL, COUNTER, CounterKind, GENERATION_SHIFT, SETTER_SHIFT } from './counters-descriptor.ts';
-import { expectNoFault, lied } from './shared-structure.ts';
 
 /*
  * A counter is a row of cells, one for each slot, that readers add up (the LongAdder of java.util.concurrent, without its

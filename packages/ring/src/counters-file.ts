@@ -1,3 +1,4 @@
+import type { MappedStructure } from '@memlane/core';
 import {
   corrupt,
   FileKind,
@@ -17,7 +18,6 @@ import {
   type CountersGeometry,
   countersGeometry,
 } from './counters-descriptor.ts';
-import type { MappedStructure } from './shared-structure.ts';
 
 /** What the creator of a file of counters decides. */
 export interface CountersShape {

@@ -1,8 +1,7 @@
-import { memory, type SlotTable } from '@memlane/core';
+import { lied, memory, type SlotTable } from '@memlane/core';
 import { MemlaneError, throwArgument } from '@memlane/linux';
 import { type CountersMemory, currentValue, setterTag, wordOf } from './counters-cells.ts';
 import { COUNTER, CounterKind, GENERATION_SHIFT, LABEL_OFFSET, MAX_LABEL_BYTES } from './counters-descriptor.ts';
-import { lied } from './shared-structure.ts';
 
 /*
  * Which label has which place. Places are given away and taken back with the attach lock of the file, which dies with its

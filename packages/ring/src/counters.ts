@@ -1,4 +1,20 @@
-import { type FileDescriptor, type Participant, Role, withAttachLock } from '@memlane/core';
+import {
+  attachStructure,
+  type CreateOptions,
+  createAnonymousStructure,
+  createStructure,
+  expectNoFault,
+  type FileDescriptor,
+  type OpenOptions,
+  openOrCreateStructure,
+  openStructure,
+  type Participant,
+  Role,
+  removeStructure,
+  SharedStructure,
+  type StructureKind,
+  withAttachLock,
+} from '@memlane/core';
 import { checkOneOf, checkOptions, throwArgument } from '@memlane/linux';
 import { CounterKind, MAX_LABEL_BYTES } from './counters-descriptor.ts';
 import {
@@ -11,19 +27,6 @@ import {
 } from './counters-file.ts';
 import { Counter, Gauge, type Place } from './counters-handle.ts';
 import { type Allocation, type CounterEntry, CounterRecords } from './counters-records.ts';
-import {
-  attachStructure,
-  type CreateOptions,
-  createAnonymousStructure,
-  createStructure,
-  expectNoFault,
-  type OpenOptions,
-  openOrCreateStructure,
-  openStructure,
-  removeStructure,
-  SharedStructure,
-  type StructureKind,
-} from './shared-structure.ts';
 
 /** How a file of counters is created. */
 export interface CreateCountersOptions extends CountersShape, CreateOptions {}

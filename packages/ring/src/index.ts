@@ -1,3 +1,4 @@
+export type { CreateOptions, OpenOptions, WaitingOptions, WaitOptions } from '@memlane/core';
 export { Consumer, type Message } from './consumer.ts';
 export type { ConsumerOptions } from './consumer-options.ts';
 export {
@@ -16,7 +17,6 @@ export type { CountersShape } from './counters-file.ts';
 export type { Counter, Gauge } from './counters-handle.ts';
 export type { CounterEntry } from './counters-records.ts';
 export { Delivery, type NackOptions } from './delivery.ts';
-export type { WaitingOptions, WaitOptions } from './endpoint.ts';
 export type { EndpointOptions } from './lane-endpoint.ts';
 export type { RecordView } from './lane-memory.ts';
 export { Action, type Handler } from './lane-reader.ts';
@@ -53,7 +53,6 @@ export {
 export type { Topology } from './ring-descriptor.ts';
 export type { RingShape } from './ring-file.ts';
 export type { ConsumerStatistics, EndpointStatistics, RingStatistics } from './ring-statistics.ts';
-export type { CreateOptions, OpenOptions } from './shared-structure.ts';
 export type { Loss } from './standing.ts';
 export { WorkConsumer } from './work-consumer.ts';
 export type { WorkQueueShape } from './work-file.ts';

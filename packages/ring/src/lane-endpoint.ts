@@ -1,7 +1,7 @@
 import type { SlotRow } from '@memlane/core';
+import { checkWaitingOptions, Endpoint, type WaitingOptions } from '@memlane/core';
 import { checkType } from '@memlane/linux';
 import { createDraft } from './draft.ts';
-import { checkWaitingOptions, Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { lossOf, type Place, Recovery, recovers } from './recovery.ts';
 

@@ -1,8 +1,7 @@
-import { type FaultCounter, memory } from '@memlane/core';
+import { expectNoFault, type FaultCounter, lied, memory } from '@memlane/core';
 import { checkInteger, throwArgument } from '@memlane/linux';
 import type { RecordView } from './lane-memory.ts';
 import { LATEST_VALUE, VALUE } from './latest-value-descriptor.ts';
-import { expectNoFault, lied } from './shared-structure.ts';
 
 /*
  * A seqlock with several buffers (after the sequence locks of Linux, and the multi-buffer variant that Boehm describes in

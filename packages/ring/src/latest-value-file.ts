@@ -1,3 +1,4 @@
+import type { MappedStructure } from '@memlane/core';
 import {
   corrupt,
   FileKind,
@@ -19,7 +20,6 @@ import {
   type LatestValueGeometry,
   latestValueGeometry,
 } from './latest-value-descriptor.ts';
-import type { MappedStructure } from './shared-structure.ts';
 
 /** What the creator of a latest value decides. */
 export interface LatestValueShape {

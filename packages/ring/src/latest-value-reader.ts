@@ -1,15 +1,15 @@
-import { checkInteger, checkOptions, checkSignal, MemlaneError, throwArgument } from '@memlane/linux';
 import {
   Endpoint,
+  lossOfStation,
   nextTurn,
   OPERATIONS_A_TURN,
   type Station,
   type WaitingOptions,
   type WaitOptions,
-} from './endpoint.ts';
+} from '@memlane/core';
+import { checkInteger, checkOptions, checkSignal, MemlaneError, throwArgument } from '@memlane/linux';
 import { type CellMemory, CellReader } from './latest-value-cell.ts';
 import { WRITER_SLOT } from './latest-value-descriptor.ts';
-import { lossOfStation } from './shared-structure.ts';
 
 /** A value that was copied out, and may be kept. */
 export interface VersionedValue {

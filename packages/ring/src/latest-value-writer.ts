@@ -1,11 +1,9 @@
-import { StatisticsIndex } from '@memlane/core';
+import { Endpoint, lossOfStation, type Station, StatisticsIndex } from '@memlane/core';
 import { throwArgument } from '@memlane/linux';
-import { Endpoint, type Station } from './endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { CellWriter } from './latest-value-cell.ts';
 import { WRITER_SLOT } from './latest-value-descriptor.ts';
 import type { MappedLatestValue } from './latest-value-file.ts';
-import { lossOfStation } from './shared-structure.ts';
 
 // Constants of this module: see lane-writer.ts.
 const { messages: MESSAGES, bytes: BYTES, batches: BATCHES } = StatisticsIndex;

@@ -1,5 +1,22 @@
-import { type FileDescriptor, Role, SLOT, StatisticsIndex } from '@memlane/core';
-import { checkWaitingOptions, type Endpoint, type WaitingOptions } from './endpoint.ts';
+import {
+  attachStructure,
+  type CreateOptions,
+  checkWaitingOptions,
+  createAnonymousStructure,
+  createStructure,
+  type Endpoint,
+  type FileDescriptor,
+  type OpenOptions,
+  openOrCreateStructure,
+  openStructure,
+  Role,
+  removeStructure,
+  SharedStructure,
+  StatisticsIndex,
+  type StructureKind,
+  statisticsLineOf,
+  type WaitingOptions,
+} from '@memlane/core';
 import { WRITER_SLOT } from './latest-value-descriptor.ts';
 import {
   formatLatestValue,
@@ -11,18 +28,6 @@ import {
 } from './latest-value-file.ts';
 import { LatestReader } from './latest-value-reader.ts';
 import { LatestWriter } from './latest-value-writer.ts';
-import {
-  attachStructure,
-  type CreateOptions,
-  createAnonymousStructure,
-  createStructure,
-  type OpenOptions,
-  openOrCreateStructure,
-  openStructure,
-  removeStructure,
-  SharedStructure,
-  type StructureKind,
-} from './shared-structure.ts';
 
 /** How a latest value is created. */
 export interface CreateLatestValueOptions extends LatestValueShape, CreateOptions {}
@@ -180,8 +185,7 @@ export class LatestValue extends SharedStructure<MappedLatestValue> {
   /** What has been done. Reads the file; disturbs nobody. @throws ERR_MEMLANE_CLOSED; as Region.verify when it was cut. */
   statistics(): LatestValueStatistics {
     const { table, region, readers } = this.open();
-    const base = table.baseOf(WRITER_SLOT) * 4 + SLOT.fields.messages.offset;
-    const numbers = new Float64Array(table.words.buffer, base, 7);
+    const numbers = statisticsLineOf(table, WRITER_SLOT);
     let waitingReaders = 0;
     for (let slot = WRITER_SLOT + 1; slot <= readers; slot++) if (table.isAlive(slot)) waitingReaders += 1;
     const statistics = {

@@ -1,11 +1,11 @@
-import { StatisticsIndex } from '@memlane/core';
+import type { Endpoint, WaitOptions } from '@memlane/core';
+import { OrderedAttempts, StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import type { Endpoint, WaitOptions } from './endpoint.ts';
 import { CursorGate, CursorsGate, OpenGate } from './gate.ts';
 import { type EndpointOptions, LaneEndpoint } from './lane-endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { FULL, LaneWriter, type MakeGate } from './lane-writer.ts';
-import { lengthOf, OrderedWrites } from './ordered-writes.ts';
+import { lengthOf } from './message-length.ts';
 import { type Place, recovers } from './recovery.ts';
 import type { Retention } from './retention.ts';
 import type { MappedRing } from './ring-file.ts';
@@ -39,7 +39,7 @@ export class Producer extends LaneEndpoint {
   readonly #slot: number;
   readonly #lane: LaneWriter;
   #ended = false;
-  readonly #writes = new OrderedWrites();
+  readonly #writes = new OrderedAttempts();
   readonly #publish = (): boolean => this.#lane.publish();
 
   constructor(place: Place, options: EndpointOptions, onClose: (endpoint: Endpoint) => void) {
@@ -163,7 +163,7 @@ export class Producer extends LaneEndpoint {
     checkSignal(signal);
     signal?.throwIfAborted();
     const length = lengthOf(message);
-    await this.#writes.write(
+    await this.#writes.make(
       () => this.tryWrite(message, type),
       (until) => this.waiter.wait(() => this.#hasRoomFor(length), until),
       signal,

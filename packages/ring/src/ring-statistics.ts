@@ -1,4 +1,4 @@
-import { SLOT, type SlotTable, StatisticsIndex } from '@memlane/core';
+import { type SlotTable, StatisticsIndex, statisticsLineOf } from '@memlane/core';
 import type { Lanes } from './lanes.ts';
 import type { Topology } from './ring-descriptor.ts';
 import { backlogBytes, type MappedRing } from './ring-file.ts';
@@ -67,7 +67,7 @@ function statisticsOfConsumer(table: SlotTable, lanes: Lanes, consumer: number):
 }
 
 function statisticsOfSlot(table: SlotTable, slot: number): EndpointStatistics {
-  const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
+  const numbers = statisticsLineOf(table, slot);
   return {
     alive: table.isTaken(slot) && table.isAlive(slot),
     pid: table.pidOf(slot),

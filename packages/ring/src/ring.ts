@@ -1,10 +1,13 @@
 import { dirname } from 'node:path';
+import type { Endpoint } from '@memlane/core';
 import {
   type Access,
   type FileDescriptor,
   openDescribed,
+  openOrElse,
   type Participant,
   Role,
+  removeWhole,
   resolveName,
   SharedFile,
   sweepAnonymousBells,
@@ -14,7 +17,6 @@ import {
 import { checkMode, checkOptions, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
 import { type ConsumerOptions, checkConsumerOptions } from './consumer-options.ts';
-import type { Endpoint } from './endpoint.ts';
 import { dropCursor, type Joined, joinRing } from './join.ts';
 import { checkEndpointOptions, type EndpointOptions } from './lane-endpoint.ts';
 import { cursorBase } from './lane-memory.ts';
@@ -32,7 +34,6 @@ import {
   type RingShape,
 } from './ring-file.ts';
 import { type RingStatistics, statisticsOf } from './ring-statistics.ts';
-import { openOrElse, removeWhole } from './shared-structure.ts';
 
 /** How a ring is created. */
 export interface CreateRingOptions extends RingShape {

@@ -1,8 +1,17 @@
-import { memory, SLOT, SlotState, StatisticsIndex } from '@memlane/core';
+import {
+  type Endpoint,
+  memory,
+  nextTurn,
+  OPERATIONS_A_TURN,
+  SLOT,
+  SlotState,
+  StatisticsIndex,
+  type WaitingOptions,
+  type WaitOptions,
+} from '@memlane/core';
 import { checkOptions, checkSignal, checkType, throwArgument } from '@memlane/linux';
 import type { Message } from './consumer.ts';
 import { Delivery, type Settlement } from './delivery.ts';
-import { type Endpoint, nextTurn, OPERATIONS_A_TURN, type WaitingOptions, type WaitOptions } from './endpoint.ts';
 import { Action, type Handler } from './lane-reader.ts';
 import { WorkEndpoint, type WorkPlace } from './work-endpoint.ts';
 import { WorkReader } from './work-reader.ts';

@@ -1,6 +1,13 @@
-import { Audience, corrupt, isReady, type Participant, StatisticsIndex } from '@memlane/core';
+import {
+  Audience,
+  corrupt,
+  Endpoint,
+  isReady,
+  type Participant,
+  StatisticsIndex,
+  type WaitingOptions,
+} from '@memlane/core';
 import { throwArgument } from '@memlane/linux';
-import { Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { WorkCells } from './work-cells.ts';
 import type { MappedWork } from './work-file.ts';
 import { ownerOf, SWEEP_MS } from './work-state.ts';

@@ -1,9 +1,9 @@
-import { StatisticsIndex } from '@memlane/core';
+import type { Endpoint, WaitingOptions, WaitOptions } from '@memlane/core';
+import { OrderedAttempts, StatisticsIndex } from '@memlane/core';
 import { checkInteger, checkOptions, checkSignal, throwArgument } from '@memlane/linux';
-import type { Endpoint, WaitingOptions, WaitOptions } from './endpoint.ts';
 import type { RecordView } from './lane-memory.ts';
 import { FULL } from './lane-writer.ts';
-import { lengthOf, OrderedWrites } from './ordered-writes.ts';
+import { lengthOf } from './message-length.ts';
 import { WorkEndpoint, type WorkPlace } from './work-endpoint.ts';
 import { WorkWriter } from './work-writer.ts';
 
@@ -36,7 +36,7 @@ export class WorkProducer extends WorkEndpoint {
   readonly maxMessageBytes: number;
   readonly #writer: WorkWriter;
   #ended = false;
-  readonly #writes = new OrderedWrites();
+  readonly #writes = new OrderedAttempts();
   readonly #hasRoom = (): boolean => this.#writer.hasRoom() || (this.sweep() && this.#writer.hasRoom());
   readonly #isDone = (): boolean => !this.cells.hasUndone(NONE) || (this.sweep() && !this.cells.hasUndone(NONE));
 
@@ -117,7 +117,7 @@ export class WorkProducer extends WorkEndpoint {
     const { type = 0, signal } = checkOptions('options', options);
     checkSignal(signal);
     signal?.throwIfAborted();
-    await this.#writes.write(
+    await this.#writes.make(
       () => this.tryWrite(message, type),
       (until) => this.waitFor(this.#hasRoom, until),
       signal,

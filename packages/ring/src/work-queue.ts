@@ -1,22 +1,25 @@
 import { dirname } from 'node:path';
 import {
+  checkWaitingOptions,
+  type Endpoint,
   type FileDescriptor,
   openDescribed,
+  openOrElse,
   Role,
+  removeWhole,
   resolveName,
   SharedFile,
-  SLOT,
   type SlotRow,
   StatisticsIndex,
+  statisticsLineOf,
   sweepAnonymousBells,
+  type WaitingOptions,
   withAttachLock,
 } from '@memlane/core';
 import { checkMode, checkOptions, MemlaneError } from '@memlane/linux';
-import { checkWaitingOptions, type Endpoint, type WaitingOptions } from './endpoint.ts';
 import type { OpenRingOptions } from './ring.ts';
 import { closingOnFailure, expectWritable } from './ring-file.ts';
 import type { EndpointStatistics } from './ring-statistics.ts';
-import { openOrElse, removeWhole } from './shared-structure.ts';
 import { WorkCells } from './work-cells.ts';
 import { WorkConsumer } from './work-consumer.ts';
 import { MAX_PARTICIPANTS } from './work-descriptor.ts';
@@ -201,7 +204,7 @@ export class WorkQueue implements Disposable {
     const places = (first: number, count: number): EndpointStatistics[] =>
       Array.from({ length: count }, (_, index) => {
         const slot = first + index;
-        const numbers = new Float64Array(table.words.buffer, table.baseOf(slot) * 4 + SLOT.fields.messages.offset, 7);
+        const numbers = statisticsLineOf(table, slot);
         return {
           alive: table.isAlive(slot),
           pid: table.pidOf(slot),

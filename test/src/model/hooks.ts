@@ -3,6 +3,7 @@ import { cellMutants } from './cell-mutants.ts';
 import { growthMutants } from './growth-mutants.ts';
 import { mutants } from './mutants.ts';
 import { resizeMutants } from './resize-mutants.ts';
+import { slabMutants } from './slab-mutants.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import { workMutants } from './work-mutants.ts';
 
@@ -23,6 +24,7 @@ const mutant = [
   ...cellMutants,
   ...growthMutants,
   ...resizeMutants,
+  ...slabMutants,
   ...topologyMutants,
   ...workMutants,
 ].find(({ name }) => name === process.env.MEMLANE_MODEL_MUTANT);
@@ -48,7 +50,7 @@ export function resolve(specifier: string, context: unknown, next: Next<Resolved
 }
 
 export function load(url: string, context: unknown, next: Next<Loaded>): Loaded | Promise<Loaded> {
-  const [, module] = /packages\/(?:core|ring)\/dist\/([a-z-]+)\.js$/.exec(url) ?? [];
+  const [, module] = /packages\/(?:core|ring|slab)\/dist\/([a-z-]+)\.js$/.exec(url) ?? [];
   if (module === undefined) return next(url, context);
   return then(next(url, context), (loaded) => {
     const source = String(loaded.source);

@@ -1,5 +1,6 @@
 import { type CellScenarioName, COUNTER_SCENARIOS, LATEST_SCENARIOS } from './cell-names.ts';
 import { SCENARIOS, type ScenarioName } from './names.ts';
+import { SLAB_SCENARIOS, type SlabScenarioName } from './slab-names.ts';
 import {
   BROADCAST_SCENARIOS,
   GROWTH_SCENARIOS,
@@ -11,7 +12,12 @@ import {
 import { WORK_SCENARIOS, type WorkScenarioName } from './work-names.ts';
 
 /** Every scenario there is, for whoever must not load the code that they run. */
-export type AnyScenarioName = ScenarioName | CellScenarioName | TopologyScenarioName | WorkScenarioName;
+export type AnyScenarioName =
+  | ScenarioName
+  | CellScenarioName
+  | SlabScenarioName
+  | TopologyScenarioName
+  | WorkScenarioName;
 
 /** In which module they are. Each names the words of its own file, so that no two may be loaded. */
 const MODULES: Readonly<Record<string, readonly AnyScenarioName[]>> = {
@@ -23,6 +29,7 @@ const MODULES: Readonly<Record<string, readonly AnyScenarioName[]>> = {
   './lane-scenarios.js': LANE_SCENARIOS,
   './growth-scenarios.js': GROWTH_SCENARIOS,
   './resize-scenarios.js': RESIZE_SCENARIOS,
+  './slab-scenarios.js': SLAB_SCENARIOS,
   './work-scenarios.js': WORK_SCENARIOS,
 };
 

@@ -45,7 +45,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     'const work = formatWork(file, options);',
   ),
   'latest value or counters named before they are whole': namedEarly(
-    '/ring/dist/shared-structure.js',
+    '/core/dist/shared-structure.js',
     'return closingFile(file, () => {',
     'const mapped = kind.format(file, options);',
   ),

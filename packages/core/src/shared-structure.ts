@@ -1,29 +1,25 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
+import type { Station } from './endpoint.ts';
+import { type FileDescriptor, openDescribed } from './handover.ts';
+import * as memory from './memory.ts';
 import {
-  type Access,
-  corrupt,
-  type FaultCounter,
-  type FileDescriptor,
   isAnybodyAttached,
-  isReady,
-  memory,
-  openDescribed,
-  type Region,
-  resolveName,
-  SharedFile,
   type SlotTable,
   sweepAnonymousBells,
   sweepDeadBells,
-  type Trust,
   withAttachLock,
-} from '@memlane/core';
-import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
-import type { Station } from './endpoint.ts';
+} from './participants.ts';
+import type { FaultCounter, Region } from './region.ts';
+import type { Access } from './reservation.ts';
+import { resolveName } from './runtime-directory.ts';
+import { SharedFile, type Trust } from './shared-file.ts';
+import { corrupt, isReady } from './superblock.ts';
 
 /*
  * How a structure that several processes share comes into being, is opened, handed on and removed: the same for a latest
- * value and for counters, which differ in what their files hold.
+ * value, counters and slabs, which differ in what their files hold.
  */
 
 /** A file of such a structure, mapped. */
@@ -43,6 +39,8 @@ export interface StructureKind<Shape extends object, Mapped extends MappedStruct
   readonly mostSlots: number;
   /** Bytes of a file of that shape. @throws ERR_MEMLANE_ARGUMENT */
   fileLength(shape: Shape): number;
+  /** Bytes at its beginning whose space is reserved at once. Default: all of them. */
+  reservedBytes?(shape: Shape): number;
   /** Maps a new file and writes what it needs; the ready word comes last. */
   format(file: SharedFile, shape: Shape): Mapped;
   /** Checks every number in the head of an existing file, then maps it. */
@@ -69,7 +67,14 @@ export function createStructure<Shape extends object, Mapped extends MappedStruc
   options: Shape & CreateOptions,
 ): Structure {
   const path = resolveName(name, kind.extension);
-  const file = SharedFile.createUnnamed(dirname(path), kind.fileLength(options), options.mode);
+  const { mode } = options;
+  const file = SharedFile.createUnnamed(
+    dirname(path),
+    kind.fileLength(options),
+    mode,
+    true,
+    kind.reservedBytes?.(options),
+  );
   return closingFile(file, () => {
     const mapped = kind.format(file, options);
     file.publish(path);
@@ -130,7 +135,7 @@ export function createAnonymousStructure<
   Structure extends Disposable,
 >(kind: StructureKind<Shape, Mapped, Structure>, options: Shape): Structure {
   sweepAnonymousBells();
-  const file = SharedFile.createAnonymous(kind.type, kind.fileLength(options));
+  const file = SharedFile.createAnonymous(kind.type, kind.fileLength(options), kind.reservedBytes?.(options));
   return closingFile(file, () => {
     file.seal(); // first: what cannot be cut when it is mapped is not guarded
     return kind.make(kind.format(file, options));

@@ -1,16 +1,9 @@
-import {
-  Audience,
-  type Participant,
-  type Region,
-  type SlotRow,
-  type SlotTable,
-  StatisticsIndex,
-  TamperAlarm,
-  WAIT_STRATEGIES,
-  Waiter,
-  type WaitStrategy,
-} from '@memlane/core';
 import { checkOneOf, checkOptions, MemlaneError } from '@memlane/linux';
+import { Audience } from './audience.ts';
+import { type Participant, type SlotRow, type SlotTable, StatisticsIndex } from './participants.ts';
+import type { Region } from './region.ts';
+import { TamperAlarm } from './tamper-alarm.ts';
+import { WAIT_STRATEGIES, Waiter, type WaitStrategy } from './waiting.ts';
 
 /** How an endpoint waits. */
 export interface WaitingOptions {

@@ -1,0 +1,19 @@
+export type { Codec, CodecChoice } from './codec.ts';
+export type { Job } from './job.ts';
+export {
+  attachQueue,
+  type CreateQueueOptions,
+  createAnonymousQueue,
+  createQueue,
+  openOrCreateQueue,
+  openQueue,
+  Queue,
+  type QueueDescriptor,
+  type QueueStatistics,
+  removeQueue,
+  type SignalOptions,
+} from './queue.ts';
+export type { MessageOptions, WhenFull } from './queue-options.ts';
+export type { QueueShape } from './queue-parts.ts';
+export { listQueues, type Pattern, type QueueDescription, type QueueEntry } from './queue-store.ts';
+export type { Schema } from './schema.ts';

@@ -15,6 +15,7 @@ export class Peer {
   readonly #push: BellPush;
   #rope: BellRope | undefined;
   #ropeGeneration = -1;
+  #isWatched = false;
   /** Whether the file said that the slot has an owner, when its bell was last wanted. */
   #isTaken = false;
 
@@ -49,12 +50,20 @@ export class Peer {
    *   its lock is free is another question: {@link isInTransit}.
    */
   watchDeath(listener: () => void): boolean {
-    return (
+    this.#isWatched =
       this.#grasp()?.watchOwner(() => {
         this.#release();
         listener();
-      }) ?? false
-    );
+      }) ?? false;
+    return this.#isWatched;
+  }
+
+  /**
+   * Whether the listener of the last {@link watchDeath} is still to be called, should the event loop turn: then nobody who is
+   * about to sleep there needs to ask who is alive. No system call.
+   */
+  get isWatched(): boolean {
+    return this.#isWatched;
   }
 
   /**
@@ -94,5 +103,6 @@ export class Peer {
   #release(): void {
     this.#rope?.close();
     this.#rope = undefined;
+    this.#isWatched = false;
   }
 }

@@ -106,14 +106,22 @@ export function openOrCreateStructure<
   // What is wrong is so whether the file is there or not.
   kind.fileLength(options);
   if (options.mode !== undefined) checkMode(options.mode);
+  return openOrElse(
+    () => openStructure(kind, name, options),
+    () => createStructure(kind, name, options),
+  );
+}
+
+/** Opens, or creates where there is nothing to be opened; again when somebody else was faster. */
+export function openOrElse<Structure>(open: () => Structure, create: () => Structure): Structure {
   for (;;) {
     try {
-      return openStructure(kind, name, options);
+      return open();
     } catch (error) {
       if ((error as LinuxError).code !== 'ENOENT') throw error;
     }
     try {
-      return createStructure(kind, name, options);
+      return create();
     } catch (error) {
       if ((error as MemlaneError).code !== 'ERR_MEMLANE_EXISTS') throw error;
     }
@@ -149,16 +157,24 @@ export function removeStructure<
   Mapped extends MappedStructure,
   Structure extends Disposable & { unlink(): void },
 >(kind: StructureKind<Shape, Mapped, Structure>, name: string): void {
+  removeWhole(resolveName(name, kind.extension), kind.mostSlots, () => openStructure(kind, name, {}));
+}
+
+/**
+ * Deletes a file that nobody is attached to, and its bells.
+ *
+ * @param mostSlots that a file of its kind may have: which one that is damaged has, it does not say.
+ */
+export function removeWhole(path: string, mostSlots: number, open: () => Disposable & { unlink(): void }): void {
   try {
-    using structure = openStructure(kind, name, {});
+    using structure = open();
     structure.unlink();
   } catch (error) {
-    const path = resolveName(name, kind.extension);
     if (!isDamage(error, path)) throw error;
     const file = SharedFile.open(path);
     try {
       withAttachLock(file, () => {
-        if (isAnybodyAttached(file, kind.mostSlots))
+        if (isAnybodyAttached(file, mostSlots))
           throw new MemlaneError('ERR_MEMLANE_BUSY', 'Somebody is attached to what is left of it', { path });
         file.unlink();
       });

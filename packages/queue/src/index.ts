@@ -9,11 +9,11 @@ export {
   openQueue,
   Queue,
   type QueueDescriptor,
+  type QueueShape,
   type QueueStatistics,
   removeQueue,
   type SignalOptions,
 } from './queue.ts';
 export type { MessageOptions, WhenFull } from './queue-options.ts';
-export type { QueueShape } from './queue-parts.ts';
 export { listQueues, type Pattern, type QueueDescription, type QueueEntry } from './queue-store.ts';
 export type { Schema } from './schema.ts';

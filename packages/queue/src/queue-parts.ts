@@ -1,20 +1,12 @@
 import type { MemlaneError } from '@memlane/linux';
 import {
   attachLatestValue,
-  attachWorkQueue,
   createAnonymousLatestValue,
-  createAnonymousWorkQueue,
   createLatestValue,
-  createWorkQueue,
   type LatestValue,
   type LatestValueDescriptor,
   openLatestValue,
-  openWorkQueue,
   removeLatestValue,
-  removeWorkQueue,
-  type WorkQueue,
-  type WorkQueueDescriptor,
-  type WorkQueueShape,
 } from '@memlane/ring';
 import {
   attachSlab,
@@ -28,83 +20,108 @@ import {
 import { STRUCTURES_BYTES } from './msgpack-codec.ts';
 import { partOf } from './queue-store.ts';
 
-/** What the creator of a queue decides of its size. */
-export interface QueueShape extends WorkQueueShape {
-  /** Space for messages that are longer than `messageBytes`; reserved when it is used. Default 1 GiB. */
-  readonly maxLargeBytes?: number;
+/** What carries the messages: a work queue, or a ring. */
+export interface Carrier<Shape, Messages, Descriptor> {
+  create(path: string, shape: Shape & { mode?: number | undefined }): Messages;
+  createAnonymous(shape: Shape): Messages;
+  open(path: string): Messages;
+  attach(descriptor: Descriptor): Messages;
+  remove(path: string): void;
 }
 
 /** What a queue consists of, open. */
-export interface QueueParts {
-  readonly messages: WorkQueue;
+export interface Parts<Messages> {
+  readonly messages: Messages;
+  /** Messages that are too long for the others' memory. */
   readonly large: Slab;
   /** Those of the codec msgpack. */
   readonly structures: LatestValue | undefined;
 }
 
 /** What another thread or process needs to open them. */
-export interface QueuePartsDescriptor {
-  readonly messages: WorkQueueDescriptor;
+export interface PartsDescriptor<Descriptor> {
+  readonly messages: Descriptor;
   readonly large: SlabDescriptor;
   readonly structures: LatestValueDescriptor | undefined;
 }
 
+/** What the creator decides. */
+export interface PartsShape<Shape> {
+  readonly messages: Shape;
+  readonly maxLargeBytes: number | undefined;
+  /** Senders and receivers, at the most. */
+  readonly endpoints: number;
+  readonly hasStructures: boolean;
+}
+
 const STRUCTURES = { valueBytes: STRUCTURES_BYTES };
 
-/** Makes the files of a queue in a folder. */
-export function createParts(folder: string, shape: QueueShape, hasStructures: boolean, mode: number | undefined): void {
-  const { maxLargeBytes, ...rest } = shape;
-  createWorkQueue(partOf(folder, 'messages'), { ...rest, mode }).close();
-  createSlab(partOf(folder, 'large'), { maxBytes: maxLargeBytes, participants: participantsOf(shape), mode }).close();
-  if (hasStructures) createLatestValue(partOf(folder, 'structures'), { ...STRUCTURES, mode }).close();
+/** The parts of queues of one pattern. */
+export class PartsFactory<Shape, Messages extends Disposable, Descriptor> {
+  readonly #carrier: Carrier<Shape, Messages, Descriptor>;
+
+  constructor(carrier: Carrier<Shape, Messages, Descriptor>) {
+    this.#carrier = carrier;
+  }
+
+  /** Makes the files of a queue in a folder. */
+  create(folder: string, shape: PartsShape<Shape>, mode: number | undefined): void {
+    const at = (part: Parameters<typeof partOf>[1]): string => partOf(folder, part);
+    this.#carrier.create(at('messages'), { ...shape.messages, mode })[Symbol.dispose]();
+    createSlab(at('large'), { ...slabOf(shape), mode }).close();
+    if (shape.hasStructures) createLatestValue(at('structures'), { ...STRUCTURES, mode }).close();
+  }
+
+  /** Makes a queue without a name. */
+  createAnonymous(shape: PartsShape<Shape>): Parts<Messages> {
+    return together((own) => ({
+      messages: own(this.#carrier.createAnonymous(shape.messages)),
+      large: own(createAnonymousSlab(slabOf(shape))),
+      structures: shape.hasStructures ? own(createAnonymousLatestValue(STRUCTURES)) : undefined,
+    }));
+  }
+
+  /** Opens the files of a queue. */
+  open(path: string, hasStructures: boolean): Parts<Messages> {
+    return together((own) => ({
+      messages: own(this.#carrier.open(partOf(path, 'messages'))),
+      large: own(openSlab(partOf(path, 'large'))),
+      structures: hasStructures ? own(openLatestValue(partOf(path, 'structures'))) : undefined,
+    }));
+  }
+
+  attach({ messages, large, structures }: PartsDescriptor<Descriptor>): Parts<Messages> {
+    return together((own) => ({
+      messages: own(this.#carrier.attach(messages)),
+      large: own(attachSlab(large)),
+      structures: structures === undefined ? undefined : own(attachLatestValue(structures)),
+    }));
+  }
+
+  /** Removes the files of a queue, the one first in which those are who use it. @throws ERR_MEMLANE_BUSY */
+  readonly remove = (path: string): void => {
+    const parts = { messages: this.#carrier.remove, large: removeSlab, structures: removeLatestValue } as const;
+    for (const part of ['messages', 'large', 'structures'] as const)
+      try {
+        parts[part](partOf(path, part));
+      } catch (error) {
+        if (((error as MemlaneError).code as string) !== 'ENOENT') throw error;
+      }
+  };
 }
 
-/** Makes a queue without a name. */
-export function createAnonymousParts(shape: QueueShape, hasStructures: boolean): QueueParts {
-  const { maxLargeBytes, ...rest } = shape;
-  return together((own) => ({
-    messages: own(createAnonymousWorkQueue(rest)),
-    large: own(createAnonymousSlab({ maxBytes: maxLargeBytes, participants: participantsOf(shape) })),
-    structures: hasStructures ? own(createAnonymousLatestValue(STRUCTURES)) : undefined,
-  }));
+/** Each of those who send or receive may hold messages that are long; a thread that does both has one place in the slab. */
+function slabOf<Shape>({ maxLargeBytes, endpoints }: PartsShape<Shape>): {
+  maxBytes: number | undefined;
+  participants: number;
+} {
+  return { maxBytes: maxLargeBytes, participants: Math.min(MOST_PARTICIPANTS, 2 * endpoints) };
 }
 
-/** Opens the files of a queue. */
-export function openParts(path: string, hasStructures: boolean): QueueParts {
-  return together((own) => ({
-    messages: own(openWorkQueue(partOf(path, 'messages'))),
-    large: own(openSlab(partOf(path, 'large'))),
-    structures: hasStructures ? own(openLatestValue(partOf(path, 'structures'))) : undefined,
-  }));
-}
-
-export function attachParts(descriptor: QueuePartsDescriptor): QueueParts {
-  const { messages, large, structures } = descriptor;
-  return together((own) => ({
-    messages: own(attachWorkQueue(messages)),
-    large: own(attachSlab(large)),
-    structures: structures === undefined ? undefined : own(attachLatestValue(structures)),
-  }));
-}
-
-/** Removes the files of a queue, the one first in which those are who use it. @throws ERR_MEMLANE_BUSY */
-export function removeParts(path: string): void {
-  const parts = { messages: removeWorkQueue, large: removeSlab, structures: removeLatestValue } as const;
-  for (const [part, remove] of Object.entries(parts))
-    try {
-      remove(partOf(path, part as keyof typeof parts));
-    } catch (error) {
-      if (((error as MemlaneError).code as string) !== 'ENOENT') throw error;
-    }
-}
-
-/** Each of those who send or receive may hold messages that are long: a thread may do both, and more with them. */
-function participantsOf({ producers = 8, consumers = 8 }: QueueShape): number {
-  return Math.min(1024, 2 * (producers + consumers));
-}
+const MOST_PARTICIPANTS = 1024;
 
 /** Opens several things; where one fails, closes those before it. */
-function together<Parts>(open: (own: <Part extends Disposable>(part: Part) => Part) => Parts): Parts {
+function together<Opened>(open: (own: <Part extends Disposable>(part: Part) => Part) => Opened): Opened {
   const opened: Disposable[] = [];
   try {
     return open((part) => {

@@ -1,28 +1,44 @@
 import { OrderedAttempts } from '@memlane/core';
-import { checkOptions, checkSignal, checkType, type LinuxError, MemlaneError, throwArgument } from '@memlane/linux';
-import { type Delivery, FULL, type WorkConsumer, type WorkProducer, type WorkQueueStatistics } from '@memlane/ring';
+import { checkOptions, checkSignal, checkType, MemlaneError } from '@memlane/linux';
+import {
+  attachWorkQueue,
+  createAnonymousWorkQueue,
+  createWorkQueue,
+  type Delivery,
+  FULL,
+  openWorkQueue,
+  removeWorkQueue,
+  type WorkConsumer,
+  type WorkProducer,
+  type WorkQueue,
+  type WorkQueueDescriptor,
+  type WorkQueueShape,
+  type WorkQueueStatistics,
+} from '@memlane/ring';
 import type { SharedBuffer, SlabStatistics } from '@memlane/slab';
 import { Job } from './job.ts';
 import { isSame, Kind, LARGE_BYTES, LargeMessages, type LargeRecord } from './large-messages.ts';
+import { type MessageOptions, type Messages, messagesOf } from './queue-options.ts';
+import { type Parts, PartsFactory } from './queue-parts.ts';
 import {
-  checkMessageOptions,
-  codecNameOf,
-  expectType,
-  type MessageOptions,
-  type Messages,
-  messagesOf,
-} from './queue-options.ts';
-import {
-  attachParts,
-  createAnonymousParts,
-  createParts,
-  openParts,
-  type QueueParts,
-  type QueuePartsDescriptor,
-  type QueueShape,
-  removeParts,
-} from './queue-parts.ts';
-import { createStore, pathOf, type QueueDescription, readStore, removeStore } from './queue-store.ts';
+  attachOf,
+  createAnonymousOf,
+  createOf,
+  describe,
+  openOf,
+  openOrCreate,
+  removeOf,
+  type StoreDescriptor,
+  type StoreKind,
+  type StorePlan,
+  shapeOnly,
+} from './store-kind.ts';
+
+/** What the creator of a queue decides of its size. */
+export interface QueueShape extends WorkQueueShape {
+  /** Space for messages that are longer than `messageBytes`; reserved when it is used. Default 1 GiB. */
+  readonly maxLargeBytes?: number;
+}
 
 /** How a queue is created. */
 export interface CreateQueueOptions<Value> extends QueueShape, MessageOptions<Value> {
@@ -31,10 +47,7 @@ export interface CreateQueueOptions<Value> extends QueueShape, MessageOptions<Va
 }
 
 /** What another thread or process needs to open a queue. Plain data: survives postMessage, JSON and fork. */
-export interface QueueDescriptor extends QueuePartsDescriptor {
-  readonly type: 'memlane.queue';
-  readonly description: Pick<QueueDescription, 'pattern' | 'codec' | 'type'>;
-}
+export type QueueDescriptor = StoreDescriptor<WorkQueueDescriptor>;
 
 /** What a send or a receive may be told. */
 export interface SignalOptions {
@@ -48,7 +61,16 @@ export interface QueueStatistics {
   readonly large: SlabStatistics;
 }
 
-const TYPE = 'memlane.queue';
+const KIND: StoreKind<WorkQueueShape, WorkQueue, WorkQueueDescriptor> = {
+  pattern: 'work',
+  parts: new PartsFactory({
+    create: createWorkQueue,
+    createAnonymous: createAnonymousWorkQueue,
+    open: openWorkQueue,
+    attach: attachWorkQueue,
+    remove: removeWorkQueue,
+  }),
+};
 
 /**
  * Creates a queue of typed messages, each of which goes to one receiver.
@@ -60,7 +82,7 @@ const TYPE = 'memlane.queue';
  * await orders.send({ id: 17, items: ['tea'] });
  */
 export function createQueue<Value>(name: string, options: CreateQueueOptions<Value> = {}): Queue<Value> {
-  create(name, options);
+  createOf(KIND, name, options, planOf(options));
   return openQueue(name, options);
 }
 
@@ -71,67 +93,43 @@ export function createQueue<Value>(name: string, options: CreateQueueOptions<Val
  *   {@link openWorkQueue}.
  */
 export function openQueue<Value>(name: string, options: MessageOptions<Value> = {}): Queue<Value> {
-  checkMessageOptions(options);
-  const path = pathOf(name);
-  const description = readStore(path);
-  expectType(description, 'work', options, path);
-  return new Queue(openParts(path, description.codec === 'msgpack'), options, path);
+  const { parts, path } = openOf(KIND, name, options);
+  return new Queue(parts, options, path);
 }
 
-/** Opens it, or creates it where there is none; of two that do this at once, one creates. */
+/** Opens it, or creates it where there is none. @throws as {@link createQueue} and {@link openQueue} */
 export function openOrCreateQueue<Value>(name: string, options: CreateQueueOptions<Value> = {}): Queue<Value> {
-  for (;;) {
-    try {
-      return openQueue(name, options);
-    } catch (error) {
-      if ((error as LinuxError).code !== 'ENOENT') throw error;
-    }
-    try {
-      create(name, options);
-    } catch (error) {
-      if ((error as MemlaneError).code !== 'ERR_MEMLANE_EXISTS') throw error;
-    }
-  }
+  return openOrCreate(
+    () => openQueue(name, options),
+    () => createOf(KIND, name, options, planOf(options)),
+  );
 }
 
 /** Creates a queue without a name, in memory that nobody can cut. It lives for as long as somebody has it open. */
 export function createAnonymousQueue<Value>(options: CreateQueueOptions<Value> = {}): Queue<Value> {
-  checkMessageOptions(options);
-  return new Queue(createAnonymousParts(shapeOf(options), codecNameOf(options) === 'msgpack'), options, undefined);
+  return new Queue(createAnonymousOf(KIND, options, planOf(options)), options, undefined);
 }
 
 /** Opens the queue that a descriptor names. @throws ERR_MEMLANE_DELETED; as {@link openQueue} */
 export function attachQueue<Value>(descriptor: QueueDescriptor, options: MessageOptions<Value> = {}): Queue<Value> {
-  checkMessageOptions(options);
-  const { type, description } = checkOptions('descriptor', descriptor);
-  if (type !== TYPE) throwArgument('descriptor.type', type, `'${TYPE}'`);
-  expectType(checkOptions('descriptor.description', description) as QueueDescription, 'work', options, undefined);
-  return new Queue(attachParts(descriptor), options, undefined);
+  return new Queue(attachOf(KIND, descriptor, options), options, undefined);
 }
 
 /** Deletes a queue that nobody is attached to. @throws ERR_MEMLANE_BUSY while somebody alive is; LinuxError ENOENT */
 export function removeQueue(name: string): void {
-  removeStore(pathOf(name), removeParts);
+  removeOf(KIND, name);
 }
 
-function create<Value>(name: string, options: CreateQueueOptions<Value>): void {
-  checkMessageOptions(options);
-  const codec = codecNameOf(options);
-  const { type = '', mode } = options;
-  const fill = (folder: string): void => createParts(folder, shapeOf(options), codec === 'msgpack', mode);
-  createStore(pathOf(name), { pattern: 'work', codec, type }, fill, mode);
+/** The files that the options ask for. A record has to have room for a reference. */
+function planOf<Value>(options: CreateQueueOptions<Value>): StorePlan<WorkQueueShape> {
+  const { maxLargeBytes, messageBytes = DEFAULT_MESSAGE_BYTES, ...rest } = shapeOnly(checkOptions('options', options));
+  const { producers = DEFAULT_PLACES, consumers = DEFAULT_PLACES } = rest;
+  const room = typeof messageBytes === 'number' ? Math.max(messageBytes, LARGE_BYTES) : messageBytes;
+  const messages = { ...rest, producers, consumers, messageBytes: room };
+  return { shape: { messages, maxLargeBytes, endpoints: producers + consumers }, mode: options.mode };
 }
 
-/** The options that concern the files. A record has to have room for a reference. */
-function shapeOf<Value>(options: CreateQueueOptions<Value>): QueueShape {
-  const { codec: _, type: __, schema: ___, validate: ____, whenFull: _____, mode: ______, ...shape } = options;
-  const { messageBytes = DEFAULT_MESSAGE_BYTES } = shape;
-  return {
-    ...shape,
-    messageBytes: typeof messageBytes === 'number' ? Math.max(messageBytes, LARGE_BYTES) : messageBytes,
-  };
-}
-
+const DEFAULT_PLACES = 16;
 const DEFAULT_MESSAGE_BYTES = 1008;
 /** From this much room on, values are encoded in the queue's memory; into less, by way of private memory. */
 const IN_PLACE_BYTES = 4096;
@@ -149,7 +147,7 @@ const IN_PLACE_BYTES = 4096;
 export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
   /** Where it is; undefined for an anonymous one. */
   readonly path: string | undefined;
-  readonly #parts: QueueParts;
+  readonly #parts: Parts<WorkQueue>;
   readonly #options: MessageOptions<Value>;
   readonly #messages: Messages<Value>;
   readonly #large: LargeMessages;
@@ -160,7 +158,7 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
   #closed = false;
 
   /** Queues come from {@link createQueue} and its siblings. */
-  constructor(parts: QueueParts, options: MessageOptions<Value>, path: string | undefined) {
+  constructor(parts: Parts<WorkQueue>, options: MessageOptions<Value>, path: string | undefined) {
     this.path = path;
     this.#parts = parts;
     this.#options = options;
@@ -314,13 +312,11 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
   descriptor(): QueueDescriptor {
     this.#expectOpen();
     const { messages, large, structures } = this.#parts;
-    return {
-      type: TYPE,
-      description: { pattern: 'work', codec: codecNameOf(this.#options), type: this.#options.type ?? '' },
+    return describe('work', this.#options, {
       messages: messages.descriptor(),
       large: large.descriptor(),
       structures: structures?.descriptor(),
-    };
+    });
   }
 
   /** Leaves; what was received and not settled is given back. The queue stays, with what is in it. Idempotent. */

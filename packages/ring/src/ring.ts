@@ -1,21 +1,20 @@
-import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from '@memlane/core';
 import {
   type Access,
   type FileDescriptor,
-  isAnybodyAttached,
   openDescribed,
+  openOrElse,
   type Participant,
   Role,
+  removeWhole,
   resolveName,
   SharedFile,
   sweepAnonymousBells,
-  sweepDeadBells,
   type Trust,
   withAttachLock,
 } from '@memlane/core';
-import { checkInteger, checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
+import { checkInteger, checkMode, checkOptions, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
 import { type ConsumerOptions, checkConsumerOptions } from './consumer-options.ts';
 import { dropCursor, type Joined, joinRing } from './join.ts';
@@ -96,18 +95,10 @@ export function openOrCreateRing(name: string, options: CreateRingOptions & Open
   // What is wrong is so whether the ring is there or not.
   plan(options);
   if (options.mode !== undefined) checkMode(options.mode);
-  for (;;) {
-    try {
-      return openRing(name, options);
-    } catch (error) {
-      if ((error as LinuxError).code !== 'ENOENT') throw error;
-    }
-    try {
-      return createRing(name, options);
-    } catch (error) {
-      if ((error as MemlaneError).code !== 'ERR_MEMLANE_EXISTS') throw error;
-    }
-  }
+  return openOrElse(
+    () => openRing(name, options),
+    () => createRing(name, options),
+  );
 }
 
 /**
@@ -139,41 +130,11 @@ export function attachRing(descriptor: RingDescriptor): Ring {
  *   is empty; as {@link openRing}.
  */
 export function removeRing(name: string): void {
-  try {
-    using ring = openRing(name);
-    ring.unlink();
-  } catch (error) {
-    const path = resolveName(name, EXTENSION);
-    if (!isDamage(error, path)) throw error;
-    const file = SharedFile.open(path);
-    try {
-      withAttachLock(file, () => {
-        if (isAnybodyAttached(file, SLOTS))
-          throw new MemlaneError('ERR_MEMLANE_BUSY', 'Somebody is attached to what is left of the ring', { path });
-        file.unlink();
-      });
-      sweepDeadBells(dirname(path));
-    } finally {
-      file.close();
-    }
-  }
+  removeWhole(resolveName(name, EXTENSION), SLOTS, () => openRing(name));
 }
 
 /** More places than any ring has. */
 const SLOTS = 2048;
-const DAMAGE: readonly string[] = [
-  'ERR_MEMLANE_CORRUPT',
-  'ERR_MEMLANE_SIGNATURE',
-  'ERR_MEMLANE_TRUNCATED',
-  'ERR_MEMLANE_VERSION',
-];
-
-/** Whether a file that cannot be opened once was a ring: one that was cut to nothing says so no more. */
-function isDamage(error: unknown, path: string): boolean {
-  const { code } = error as MemlaneError;
-  return DAMAGE.includes(code) || (code === 'ERR_MEMLANE_NOT_MEMLANE' && statSync(path).size === 0);
-}
-
 /**
  * A ring file, opened by one thread: the way to its endpoints. Holds no slot itself.
  *

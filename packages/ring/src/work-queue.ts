@@ -1,23 +1,22 @@
-import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   checkWaitingOptions,
   type Endpoint,
   type FileDescriptor,
-  isAnybodyAttached,
   openDescribed,
+  openOrElse,
   Role,
+  removeWhole,
   resolveName,
   SharedFile,
   type SlotRow,
   StatisticsIndex,
   statisticsLineOf,
   sweepAnonymousBells,
-  sweepDeadBells,
   type WaitingOptions,
   withAttachLock,
 } from '@memlane/core';
-import { checkMode, checkOptions, type LinuxError, MemlaneError } from '@memlane/linux';
+import { checkMode, checkOptions, MemlaneError } from '@memlane/linux';
 import type { RecordView } from './lane-memory.ts';
 import type { OpenRingOptions } from './ring.ts';
 import { closingOnFailure, expectWritable } from './ring-file.ts';
@@ -106,18 +105,10 @@ export function openOrCreateWorkQueue(
   // What is wrong is so whether the queue is there or not.
   planWork(options);
   if (options.mode !== undefined) checkMode(options.mode);
-  for (;;) {
-    try {
-      return openWorkQueue(name, options);
-    } catch (error) {
-      if ((error as LinuxError).code !== 'ENOENT') throw error;
-    }
-    try {
-      return createWorkQueue(name, options);
-    } catch (error) {
-      if ((error as MemlaneError).code !== 'ERR_MEMLANE_EXISTS') throw error;
-    }
-  }
+  return openOrElse(
+    () => openWorkQueue(name, options),
+    () => createWorkQueue(name, options),
+  );
 }
 
 /**
@@ -152,37 +143,7 @@ export function attachWorkQueue(descriptor: WorkQueueDescriptor): WorkQueue {
  *   none, unless it is empty; as {@link openWorkQueue}.
  */
 export function removeWorkQueue(name: string): void {
-  try {
-    using queue = openWorkQueue(name);
-    queue.unlink();
-  } catch (error) {
-    const path = resolveName(name, EXTENSION);
-    if (!isDamage(error, path)) throw error;
-    const file = SharedFile.open(path);
-    try {
-      withAttachLock(file, () => {
-        if (isAnybodyAttached(file, MAX_PARTICIPANTS))
-          throw new MemlaneError('ERR_MEMLANE_BUSY', 'Somebody is attached to what is left of the queue', { path });
-        file.unlink();
-      });
-      sweepDeadBells(dirname(path));
-    } finally {
-      file.close();
-    }
-  }
-}
-
-const DAMAGE: readonly string[] = [
-  'ERR_MEMLANE_CORRUPT',
-  'ERR_MEMLANE_SIGNATURE',
-  'ERR_MEMLANE_TRUNCATED',
-  'ERR_MEMLANE_VERSION',
-];
-
-/** Whether a file that cannot be opened once was a queue: one that was cut to nothing says so no more. */
-function isDamage(error: unknown, path: string): boolean {
-  const { code } = error as MemlaneError;
-  return DAMAGE.includes(code) || (code === 'ERR_MEMLANE_NOT_MEMLANE' && statSync(path).size === 0);
+  removeWhole(resolveName(name, EXTENSION), MAX_PARTICIPANTS, () => openWorkQueue(name));
 }
 
 /**

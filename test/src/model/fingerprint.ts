@@ -4,6 +4,12 @@
  * without a word here. Left out is what never decides anything: numbers for statistics, and the memory itself.
  */
 const UNIMPORTANT: ReadonlySet<string> = new Set(['highWaterBytes', 'statistics', 'private_consumer_tidiedMs']);
+/** Arrays of numbers that are private, unlike the memory itself; and the part of each that still means something. */
+const PARTS: Readonly<Record<string, (of: Record<string, number>) => [begin?: number, end?: number]>> = {
+  private_late_cells_positions: (late) => [late.private_late_cells_begin, late.private_late_cells_end],
+  private_late_cells_seen: (late) => [late.private_late_cells_begin, late.private_late_cells_end],
+  private_work_writer_claims: ({ claimedMessages }) => [0, claimedMessages],
+};
 const opaque = new WeakSet<object>();
 
 /** An object that stands for shared memory and has no state of its own. */
@@ -27,7 +33,9 @@ export function fingerprint(root: object): string {
         if (UNIMPORTANT.has(name)) continue;
         text += name;
         text += ':';
-        walk(field);
+        const part = PARTS[name];
+        if (part === undefined) walk(field);
+        else text += `${(field as Int32Array).slice(...part(value as Record<string, number>))};`;
       }
     }
   };

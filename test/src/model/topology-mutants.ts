@@ -261,6 +261,13 @@ export const topologyMutants: readonly Mutant[] = [
     finding: /^lane is kept for nobody$/,
   },
   {
+    name: 'taken for watched though nobody is there to be watched',
+    module: CONSUMER,
+    edits: [{ from: 'peers[lane].isWatched', to: 'true' }],
+    scenario: 'mpsc: a lane is given back, event loop',
+    finding: /^lane is kept for nobody$/,
+  },
+  {
     name: 'those for whom a lane is kept not watched',
     module: CONSUMER,
     edits: [

@@ -10,7 +10,7 @@ import { call, run } from './run.ts';
 
 /*
  * A work queue as the shipped code sees it, over words that the explorer keeps: as ./bed.ts does it for a ring. It has two
- * cells, so that laps are what it is all about, and messages of two words.
+ * cells where nothing else is said, so that laps are what it is all about, and messages of two words.
  */
 
 if (coreMemory.load !== memory.load) throw new Error('Start this program with the module hooks of ./register.ts');
@@ -19,15 +19,16 @@ if (coreMemory.load !== memory.load) throw new Error('Start this program with th
 const PRODUCERS = 2;
 const CONSUMERS = 2;
 const SLOTS = ['producer 1 slot', 'producer 2 slot', 'consumer 1 slot', 'consumer 2 slot'];
-export const CELLS = 2;
+const MOST_CELLS = 4;
 export const PAYLOAD_WORDS = 2;
-const SHAPE = { capacity: CELLS, messageBytes: PAYLOAD_WORDS * 4, producers: PRODUCERS, consumers: CONSUMERS };
-const geometry = workGeometry(SHAPE, 4096);
+const SHAPE = { messageBytes: PAYLOAD_WORDS * 4, producers: PRODUCERS, consumers: CONSUMERS };
+/** Of the largest queue: in a smaller one everything is in the same place. */
+const geometry = workGeometry({ ...SHAPE, capacity: MOST_CELLS }, 4096);
 
 for (const [index, slot] of SLOTS.entries())
   nameWords(geometry.slotsOffset + index * SLOT.bytes, SLOT.fields, `${slot}.`);
 nameWords(geometry.wordsOffset, WORK_WORDS.fields, '');
-for (let cell = 0; cell < CELLS; cell++)
+for (let cell = 0; cell < MOST_CELLS; cell++)
   nameWords(geometry.cellsOffset + cell * WORK_CELL.bytes, WORK_CELL.fields, `cell ${cell}.`);
 
 function nameWords(base: number, fields: Record<string, { type: string; offset: number }>, prefix: string): void {
@@ -56,19 +57,21 @@ const SECOND = 1000;
 Date.now = () => SECOND * call('look at the clock', losses.touches, losses.count);
 
 export interface WorkShape {
+  /** Default 2. */
+  readonly cells?: 2 | 4;
   readonly startPosition?: number;
   readonly maxDeliveries?: number;
 }
 
 /** A lap as the state of a cell has it. */
-const lapOf = (position: number): number => (position >>> 1) << 18;
+const lapOf = (position: number, cells: number): number => (position >>> Math.log2(cells)) << 18;
 
 /** The queue before anybody has attached. */
-export function prepareQueue(store: Store, { startPosition = 0 }: WorkShape): void {
+export function prepareQueue(store: Store, { cells = 2, startPosition = 0 }: WorkShape): void {
   store[place('tail')] = startPosition | 0;
   store[place('head')] = startPosition | 0;
-  for (let position = startPosition - CELLS; position < startPosition; position++)
-    store[place(`cell ${position & (CELLS - 1)}.state`)] = lapOf(position);
+  for (let position = startPosition - cells; position < startPosition; position++)
+    store[place(`cell ${position & (cells - 1)}.state`)] = lapOf(position, cells);
 }
 
 /** A slot table whose file has an owner without being one. */
@@ -79,7 +82,7 @@ class ModelTable extends SlotTable {
 }
 
 /** The queue, opened by the actor that runs: private objects of its own over the shared words. */
-export function openModelQueue({ maxDeliveries = 0 }: WorkShape): WorkQueue {
+export function openModelQueue({ cells: capacity = 2, maxDeliveries = 0 }: WorkShape): WorkQueue {
   // Statistics and what else nobody else looks at is kept here.
   const words = new Int32Array(geometry.dataOffset >> 2);
   const file = {
@@ -102,6 +105,7 @@ export function openModelQueue({ maxDeliveries = 0 }: WorkShape): WorkQueue {
     cells: cellsOffset >> 2,
     view: messageView(),
     ...SHAPE,
+    capacity,
     strideBytes,
     maxDeliveries,
   };
@@ -132,14 +136,26 @@ export function cellState(store: Store, cell: number): number {
   return (store[place(`cell ${cell}.state`)] as number) & 7;
 }
 
-/** The view of the messages whose accesses are steps, word by word. */
+/** The views of the messages whose accesses are steps, word by word. */
 function messageView(): object {
+  const at = (index: number): number => place(`data ${index}`);
   const i32 = new Proxy(withoutState({}), {
-    get: (_, index) => loadPlain(place(`data ${String(index)}`)),
+    get: (_, index) => loadPlain(at(Number(index))),
     set: (_, index, value) => {
-      storePlain(place(`data ${String(index)}`), value | 0);
+      storePlain(at(Number(index)), value | 0);
       return true;
     },
   });
-  return withoutState({ i32 });
+  const u8 = {
+    set: (bytes: Uint8Array, offset: number) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      for (let byte = 0; byte < bytes.length; byte += 4) storePlain(at((offset + byte) / 4), view.getInt32(byte, true));
+    },
+    slice: (from: number, to: number) => {
+      const bytes = new DataView(new ArrayBuffer(to - from));
+      for (let byte = from; byte < to; byte += 4) bytes.setInt32(byte - from, loadPlain(at(byte / 4)), true);
+      return new Uint8Array(bytes.buffer);
+    },
+  };
+  return withoutState({ i32, u8 });
 }

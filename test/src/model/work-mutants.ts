@@ -115,4 +115,54 @@ export const workMutants: readonly Mutant[] = [
     scenario: 'work: one to one',
     finding: /left in state 2$|^lost wake-up/,
   },
+  {
+    name: 'work: order not restored',
+    module: WRITER,
+    edits: [
+      { from: 'const sorted = passed.toSorted((one, other) => (one - other) | 0);', to: 'const sorted = passed;' },
+    ],
+    scenario: 'work: a batch that is passed',
+    finding: /^consumer has message 1 after 2$/,
+  },
+  {
+    name: 'work: order restored in the claims only, not in the cells',
+    module: WRITER,
+    edits: [{ from: 'for (const { to, bytes } of moves)', to: 'for (const { to, bytes } of [])' }],
+    scenario: 'work: a batch that is passed',
+    finding: /^consumer has message 1 after 2$/,
+  },
+  {
+    name: 'work: order restored after the commit',
+    module: WRITER,
+    edits: [
+      {
+        from: 'lap | writing, lap | READY))',
+        to: 'lap | writing, lap | READY) || this.commitLate(position, writing))',
+      },
+      {
+        from: 'abort() {',
+        to: `commitLate(position, writing) {
+        const at = this.#cells.stateAt(position & this.#mask);
+        const word = load(this.#words, at);
+        compareAndSet(this.#words, at, word, (word & LAP_MASK) | READY);
+        const [one, other] = this.#claims.map((claim) => (claim & this.#mask) * this.#cells.memory.strideBytes);
+        const { u8 } = this.#cells.memory.view;
+        const bytes = u8.slice(one, one + 64);
+        u8.set(u8.slice(other, other + 64), one);
+        u8.set(bytes, other);
+        return true;
+    }
+    abort() {`,
+      },
+    ],
+    scenario: 'work: a batch that is passed',
+    finding: /^data race/,
+  },
+  {
+    name: 'work: order by numbers, not by distance',
+    module: WRITER,
+    edits: [{ from: '(one, other) => (one - other) | 0', to: '(one, other) => (one >>> 0) - (other >>> 0)' }],
+    scenario: 'work: a batch that is passed, across 2^32',
+    finding: /^consumer has message 1 after 2$/,
+  },
 ];

@@ -15,5 +15,10 @@ export const WORK_SCENARIOS = [
   'work: a slow consumer',
   'work: a stream that ends',
   'work: a stream that has ended',
+  'work: a batch that is passed',
+  'work: a batch that is passed, across 2^32',
+  'work: a batch that is passed, its producer killed',
+  'work: a batch that is passed by one who is killed',
+  'work: a batch of three that is passed',
 ] as const;
 export type WorkScenarioName = (typeof WORK_SCENARIOS)[number];

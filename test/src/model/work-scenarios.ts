@@ -1,8 +1,7 @@
 import { Action, type Delivery, FULL, type Handler, type WorkConsumer, type WorkProducer } from '@memlane/ring';
 import type { Actor, Scenario, Seen } from './explorer.ts';
-import type { Store } from './places.ts';
+import { enlarge, type Store } from './places.ts';
 import {
-  CELLS,
   cellState,
   checkpoint,
   liveOn,
@@ -32,6 +31,9 @@ interface Writing {
   /** Whether the stream has ended before the others begin. */
   readonly ended?: boolean;
 }
+
+/** Which producer wrote it, where several do and that matters. */
+const streamOf = (message: number): number => Math.trunc(message / 10);
 
 /** Claims as many of these as there is room for, up to `batch`, and writes them; returns how many. */
 function claim(producer: WorkProducer, messages: readonly number[], batch: number): number {
@@ -67,6 +69,25 @@ function produce(shape: WorkShape, messages: readonly number[], options: Writing
   if (ending) producer.end();
   note('done');
   if (options.staying) liveOn();
+}
+
+/** Has written `before`, or claimed `batch`, when the others begin; then commits, and writes `more` one by one. Never waits. */
+function overtake(shape: WorkShape, { before = [], batch = [], more = [] }: Partial<Record<string, number[]>>): void {
+  const producer: WorkProducer = openModelQueue(shape).producer({ wait: 'park' });
+  claim(producer, before, before.length);
+  producer.commit();
+  claim(producer, batch, batch.length);
+  note('attached');
+  const commit = (messages: readonly number[]): void => {
+    producer.commit();
+    for (const message of messages) note('committed', message);
+  };
+  if (batch.length > 0) commit(batch);
+  for (const message of more) {
+    checkpoint(producer, message);
+    if (claim(producer, [message], 1) === 0) break;
+    commit([message]);
+  }
 }
 
 const checked: Handler = (view, offset, length, type) => {
@@ -110,6 +131,17 @@ function finishOne(shape: WorkShape): void {
   delivery.ack();
 }
 
+/** Has handled some messages before the others begin; then takes what is there, and does not wait. */
+function look(shape: WorkShape, before: number): void {
+  const consumer: WorkConsumer = openModelQueue(shape).consumer({ wait: 'park' });
+  consumer.poll(checked, before);
+  note('attached');
+  consumer.poll((view, offset, length, type) => {
+    checked(view, offset, length, type);
+    note('taken', type);
+  });
+}
+
 /** Takes messages and fails at each, for ever. */
 function failAll(shape: WorkShape): void {
   const consumer = attach(shape);
@@ -147,6 +179,7 @@ function keep(shape: WorkShape): void {
 const EVENTS_A_MESSAGE = 'handled';
 const DEAD = 6;
 const FREE = 0;
+const READY = 2;
 
 interface Rules {
   /** Whether dead letters count as done with. */
@@ -167,7 +200,7 @@ function judge(
   const died = actors.some(({ state }) => state === 'dead');
   const givenBack = values('given back').length > 0;
   const consumers = actors.filter(({ name, state }) => name.startsWith('consumer') && state !== 'dead');
-  const held = [...Array(CELLS).keys()].map((cell) => cellState(store, cell));
+  const held = [...Array(2).keys()].map((cell) => cellState(store, cell));
   if (consumers.every(({ notes }) => notes.some(({ event }) => event === 'kept'))) return undefined;
   for (const [cell, state] of held.entries()) {
     if (state === FREE || (letters && state === DEAD)) continue;
@@ -201,6 +234,30 @@ function exclusive(actors: readonly Seen[]): string | undefined {
   return `${one.name} and ${two.name} have message ${one.last?.value} at a time`;
 }
 
+/** What may never be: a consumer that has had a later message of the same producer already. */
+function ordered(actors: readonly Seen[]): string | undefined {
+  for (const { name, notes } of actors) {
+    const taken = notes.filter(({ event }) => event === 'taken').map(({ value }) => value);
+    for (const [index, message] of taken.entries()) {
+      const later = taken.slice(0, index).find((one) => streamOf(one) === streamOf(message) && one >= message);
+      if (later !== undefined) return `${name} has message ${message} after ${later}`;
+    }
+  }
+  return undefined;
+}
+
+/** What may be left when nobody waits: each message that was committed and not taken. */
+function complete(actors: readonly Seen[], store: Store, cells: number): string | undefined {
+  const count = (event: string): number =>
+    actors.flatMap(({ notes }) => notes.filter((each) => each.event === event)).length;
+  const left = [...Array(cells).keys()].filter((cell) => cellState(store, cell) === READY).length;
+  const [committed, taken] = [count('committed'), count('taken')];
+  // Who dies in the middle of a commit has made some of it visible.
+  const died = actors.some(({ state }) => state === 'dead');
+  if (died ? committed <= taken + left : committed === taken + left) return undefined;
+  return `${committed} messages were committed, ${taken} taken, and ${left} are left`;
+}
+
 interface Cast extends Rules {
   readonly shape?: WorkShape;
   readonly kills?: number;
@@ -227,6 +284,40 @@ const actor = (name: string, begin: () => void, more: Partial<Actor> = {}): Acto
   ...more,
 });
 const mortal = { mortal: true };
+
+interface Passing {
+  /** What is claimed at first, and committed when others have gone round the queue, or not. */
+  readonly batch: number[];
+  /** What fills the queue behind that, and has been handled. */
+  readonly others: number[];
+  /** What is written meanwhile. */
+  readonly more: number[];
+  /** Who may be killed; the consumer comes then. */
+  readonly killed?: string;
+  /** Whose end the consumer waits for. */
+  readonly afterEnd?: string;
+  readonly startPosition?: number;
+}
+
+/** A producer is slow to commit; another one goes round the queue, and so passes its cells, in the middle of whatever it does. */
+function passedBatch({ batch, others, more, killed, afterEnd, startPosition = 0 }: Passing): Scenario {
+  enlarge(192);
+  const shape: WorkShape = { cells: 4, startPosition };
+  const producer = (name: string, begin: () => void): Actor => actor(name, begin, { mortal: name === killed });
+  // It has been there before, all the same.
+  const when = { ...(killed && { after: killed }), ...(afterEnd && { afterEnd }), prepared: true };
+  return {
+    actors: [
+      producer('producer 1', () => overtake(shape, { batch })),
+      producer('producer 2', () => overtake(shape, { before: others, more })),
+      actor('consumer', () => look(shape, others.length), when),
+    ],
+    kills: killed === undefined ? 0 : 1,
+    prepare: (store) => prepareQueue(store, shape),
+    always: ordered,
+    atEnd: (seen, store) => complete(seen, store, 4),
+  };
+}
 
 /** Every scenario by its name. MEMLANE_MODEL_BOUND adds so many messages to those with one stream. */
 export const scenarios: Readonly<Record<WorkScenarioName, () => Scenario>> = {
@@ -349,4 +440,13 @@ export const scenarios: Readonly<Record<WorkScenarioName, () => Scenario>> = {
         actor('consumer 2', () => consume(at, true)),
       ],
     }),
+  'work: a batch that is passed': () => passedBatch({ batch: [1, 2], others: [11, 12], more: [13] }),
+  'work: a batch that is passed, across 2^32': () =>
+    passedBatch({ batch: [1, 2], others: [11, 12], more: [13], startPosition: 2 ** 32 - 4, afterEnd: 'producer 1' }),
+  'work: a batch that is passed, its producer killed': () =>
+    passedBatch({ batch: [1, 2], others: [11, 12], more: [13], killed: 'producer 1' }),
+  'work: a batch that is passed by one who is killed': () =>
+    passedBatch({ batch: [1, 2], others: [11, 12], more: [13], killed: 'producer 2' }),
+  'work: a batch of three that is passed': () =>
+    passedBatch({ batch: [1, 2, 3], others: [11], more: [12], afterEnd: 'producer 1' }),
 };

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { createRing, createWorkQueue, openWorkQueue } from 'memlane';
+import { type Consumer, createRing, createWorkQueue, openWorkQueue } from 'memlane';
 import type { Kind } from '../programs/planted-rules.ts';
 import { until } from '../ring/conformance/bed.ts';
 import { Program, type ProgramOptions, runProgram } from '../support/program.ts';
@@ -92,6 +92,61 @@ test('rule 7: a resize whose coordinator has died is ended by a member', async (
     if (fault === undefined) expect(await member.next('resize')).toBe(20_000);
     else await expect(member.next('resize', 500)).rejects.toThrow("no 'resize'");
   }
+});
+
+describe('a lane that grows', () => {
+  const SENT = 40;
+  const grow = async (path: string, first: number, fault: FaultName | undefined): Promise<unknown> => {
+    const given = { path, kind: 'spsc', scene: 'grow', first };
+    return (await runProgram('planted-rules', given, planting(fault)))[0];
+  };
+
+  /** What arrives, to the first thing that is wrong. */
+  function numbersIn(consumer: Consumer): unknown {
+    const numbers: number[] = [];
+    try {
+      for (let message = consumer.tryRead(); message !== null; message = consumer.tryRead()) {
+        expect(String(message.data)).toBe(`message ${message.type}`);
+        numbers.push(message.type);
+      }
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return numbers;
+  }
+
+  const all = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
+
+  test('rule 5: the older segment is read to its end before it is given back', async () => {
+    for (const fault of [undefined, 'older segment given back at once'] as const) {
+      using scratch = scratchFolder();
+      const path = scratch.file('ring');
+      using ring = createRing(path, { capacityBytes: 4096, maxCapacityBytes: 16_384 });
+      const consumer = ring.consumer();
+      expect(await grow(path, 0, fault)).toBe(2 * SENT);
+      const numbers = numbersIn(consumer);
+      if (fault === undefined) expect(numbers).toEqual(all(2 * SENT));
+      else expect(numbers).toMatch(/^A peer has written -\d+ into length/);
+    }
+  });
+
+  test('rule 7: a resize that its producer has left is ended by the successor', async () => {
+    for (const fault of [undefined, 'move of the dead not finished'] as const) {
+      using scratch = scratchFolder();
+      const path = scratch.file('ring');
+      using ring = createRing(path, { capacityBytes: 4096, maxCapacityBytes: 16_384 });
+      const consumer = ring.consumer();
+      const dying = { path, kind: 'spsc', scene: 'grow', first: 0 };
+      await using first = new Program('planted-rules', dying, planting('killed in the middle of a move'));
+      expect(await first.end()).toEqual({ code: null, signal: 'SIGKILL' });
+      // The successor announces nothing of its own, and goes on behind the mark.
+      const next = { path, kind: 'spsc', scene: 'go on', first: SENT };
+      expect(await runProgram('planted-rules', next, planting(fault))).toEqual([2 * SENT]);
+      const numbers = numbersIn(consumer);
+      if (fault === undefined) expect(numbers).toEqual(all(2 * SENT));
+      else expect(numbers).toMatch(/^A peer has written -\d+ into length/);
+    }
+  });
 });
 
 test('rule 9: nothing of a worker thread that was terminated is watched any more, unless nobody follows it', async () => {

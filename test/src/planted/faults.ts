@@ -29,7 +29,13 @@ export type FaultName =
   | 'death not watched'
   | 'the dead not looked for'
   | 'dead coordinator not followed'
-  | 'dead thread not followed';
+  | 'dead thread not followed'
+  | 'killed in the middle of a move'
+  | 'move of the dead not finished'
+  | 'older segment given back at once';
+
+/** The moment between announcing the newer segment and publishing the mark that leads there. */
+const KILLED = "announce();\n        process.kill(process.pid, 'SIGKILL');";
 
 export const faults: Readonly<Record<FaultName, Fault>> = {
   'ring named before it is whole': namedEarly('/ring/dist/ring.js', EARLY, 'const ring = format(file, options);'),
@@ -67,5 +73,22 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'dead thread not followed': {
     module: '/guard/dist/native.js',
     edits: [{ from: 'native.followThread(threadEnvironment, owner)', to: '0' }],
+  },
+  'killed in the middle of a move': {
+    module: '/ring/dist/lane-writer.js',
+    edits: [{ from: 'announce();', to: KILLED }],
+  },
+  'move of the dead not finished': {
+    module: '/ring/dist/lanes.js',
+    edits: [{ from: 'if (levels[1] === UNUSED || distance(begin, published) <= 0)', to: 'if (true)' }],
+  },
+  'older segment given back at once': {
+    module: '/ring/dist/gate.js',
+    edits: [
+      {
+        from: 'if (distance(this.#begin, consumed) > 0)',
+        to: 'const before = distance(this.#begin, consumed) > 0;\n this.#passed?.();\n if (before)',
+      },
+    ],
   },
 };

@@ -1,4 +1,4 @@
-// Does what a rule is about, with or without a fault planted in the modules that it loads: { path, kind, scene, patienceMs? }.
+// Does what a rule is about, with or without a fault planted in the modules that it loads: { path, kind, scene, patienceMs?, first? }.
 import { replaceSystemCall } from '@memlane/linux';
 import {
   createCounters,
@@ -9,6 +9,7 @@ import {
   openLatestValue,
   openRing,
   openWorkQueue,
+  type Producer,
   removeCounters,
   removeLatestValue,
   removeRing,
@@ -16,14 +17,22 @@ import {
 } from 'memlane';
 import { Commands, parameters, pause, say, thrownBy } from '../support/speech.ts';
 
-export type Kind = 'broadcast' | 'mpsc' | 'work queue' | 'latest value' | 'counters';
+export type Kind = 'spsc' | 'broadcast' | 'mpsc' | 'work queue' | 'latest value' | 'counters';
 
-const { path, kind, scene, patienceMs } = parameters<{
+const {
+  path,
+  kind,
+  scene,
+  patienceMs,
+  first = 0,
+} = parameters<{
   path: string;
   kind: Kind;
-  scene: 'create' | 'late' | 'death';
+  scene: 'create' | 'late' | 'death' | 'grow' | 'go on';
   /** How long a sleeper may take to be woken before it is believed to sleep for good. */
   patienceMs?: number;
+  /** Number of the first message that is written. */
+  first?: number;
 }>();
 
 const create = (): Disposable => {
@@ -32,6 +41,14 @@ const create = (): Disposable => {
   if (kind === 'counters') return createCounters(path, {});
   return createRing(path, { topology: kind });
 };
+
+const MESSAGES = 40;
+
+/** Writes numbered messages from that one on; returns the number of the next. */
+function write(producer: Producer, from: number): number {
+  for (let number = from; number < from + MESSAGES; number++) producer.tryWrite(`message ${number}`, number);
+  return from + MESSAGES;
+}
 
 const scenes: Record<typeof scene, () => Promise<void> | void> = {
   /** Killed by its first mapping, which comes before anything is written. */
@@ -65,6 +82,19 @@ const scenes: Record<typeof scene, () => Promise<void> | void> = {
       take = () => ring.producer();
     }
     say('result', thrownBy(take)?.code ?? 'taken');
+  },
+
+  /** Writes so many messages, moves to a larger segment, and writes as many again. */
+  grow: () => {
+    const producer = openRing(path).producer();
+    write(producer, first);
+    producer.resize(8192);
+    say('result', write(producer, first + MESSAGES));
+  },
+
+  /** Writes so many where somebody has died. */
+  'go on': () => {
+    say('result', write(openRing(path).producer(), first));
   },
 
   /** Sleeps in the event loop until somebody's death is what it waits for. */

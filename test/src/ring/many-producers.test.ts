@@ -274,6 +274,13 @@ describe('the memory of a lane', () => {
   });
 });
 
+test.each(['mpsc', 'bus'] as const)(
+  'an idle consumer asks for nobody who is attached whether it lives, however many there are (%s)',
+  async (topology) => {
+    for (const producers of [1, 8, 128]) expect(await runProgram('ring-idle', { topology, producers })).toEqual([0]);
+  },
+);
+
 describe('the end of a ring with many producers', () => {
   const make = (): Ring => createAnonymousRing({ topology: 'mpsc', producers: 3, capacityBytes: CAPACITY });
 

@@ -1,6 +1,20 @@
 export type { Codec, CodecChoice } from './codec.ts';
 export type { Job } from './job.ts';
 export {
+  attachPubSub,
+  type CreatePubSubOptions,
+  createAnonymousPubSub,
+  createPubSub,
+  openOrCreatePubSub,
+  openPubSub,
+  type PublishOptions,
+  PubSub,
+  type PubSubDescriptor,
+  type PubSubShape,
+  type PubSubStatistics,
+  removePubSub,
+} from './pubsub.ts';
+export {
   attachQueue,
   type CreateQueueOptions,
   createAnonymousQueue,
@@ -17,3 +31,4 @@ export {
 export type { MessageOptions, WhenFull } from './queue-options.ts';
 export { listQueues, type Pattern, type QueueDescription, type QueueEntry } from './queue-store.ts';
 export type { Schema } from './schema.ts';
+export type { Published, Subscription, SubscriptionOptions } from './subscription.ts';

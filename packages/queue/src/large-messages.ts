@@ -8,6 +8,7 @@ import {
   type Slab,
   type Waybill,
 } from '@memlane/slab';
+import type { Codec } from './codec.ts';
 
 /*
  * A message that is too long for a record travels as a buffer of the queue's slab, and its record is a reference to it. The
@@ -87,9 +88,10 @@ export class LargeMessages {
     return { reference: decodeReference(data, offset), place: { lane, position } };
   }
 
-  /** Holds the buffer of a record that is not done with. @throws ERR_MEMLANE_STALE when it is gone all the same. */
-  take(record: LargeRecord): SharedBuffer {
-    return this.#slab.take(record.reference);
+  /** The value in the buffer of a record. @throws ERR_MEMLANE_STALE when the record is done with; what the codec throws. */
+  decode<Value>({ reference }: LargeRecord, codec: Codec<Value>): Value {
+    using buffer = this.#slab.take(reference);
+    return codec.decode(buffer.data, 0, buffer.length);
   }
 
   /** Ends the reference of a record that is done with. Any number of times. */

@@ -394,12 +394,8 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
   /** The value in a record, or in the buffer that it refers to. */
   #read(source: Buffer, offset: number, length: number, record: LargeRecord | undefined): Value {
     const { codec, validateReceived } = this.#messages;
-    let value: Value;
-    if (record === undefined) value = codec.decode(source, offset, offset + length);
-    else {
-      using buffer = this.#large.take(record);
-      value = codec.decode(buffer.data, 0, buffer.length);
-    }
+    const value =
+      record === undefined ? codec.decode(source, offset, offset + length) : this.#large.decode(record, codec);
     return validateReceived === undefined ? value : validateReceived(value);
   }
 

@@ -301,6 +301,15 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
     await this.#enterProducer().flush(options);
   }
 
+  /**
+   * Gives back the memory of long messages that are done with, which those have left who died just then. Whoever finds no room for
+   * one does so, too. Returns how many it was.
+   */
+  tidy(): number {
+    this.#expectOpen();
+    return this.#large.tidy();
+  }
+
   /** What is in it, and what has been done. Disturbs nobody. */
   statistics(): QueueStatistics {
     this.#expectOpen();

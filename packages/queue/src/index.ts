@@ -1,5 +1,6 @@
 export type { Codec, CodecChoice } from './codec.ts';
 export type { Job } from './job.ts';
+export type { ProcessOptions } from './processing.ts';
 export {
   attachPubSub,
   type CreatePubSubOptions,

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import { OrderedAttempts } from '@memlane/core';
 import { checkOptions, checkSignal, checkType, MemlaneError } from '@memlane/linux';
 import {
@@ -18,6 +19,7 @@ import {
 import type { SharedBuffer, SlabStatistics } from '@memlane/slab';
 import { Job } from './job.ts';
 import { isSame, Kind, LARGE_BYTES, LargeMessages, type LargeRecord } from './large-messages.ts';
+import { type ProcessOptions, processJobs } from './processing.ts';
 import { type MessageOptions, type Messages, messagesOf } from './queue-options.ts';
 import { type Parts, PartsFactory } from './queue-parts.ts';
 import {
@@ -33,6 +35,7 @@ import {
   type StorePlan,
   shapeOnly,
 } from './store-kind.ts';
+import { readableOf, writableOf } from './streams.ts';
 
 /** What the creator of a queue decides of its size. */
 export interface QueueShape extends WorkQueueShape {
@@ -272,6 +275,31 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
         job[Symbol.dispose]();
       }
     }
+  }
+
+  /**
+   * Receives until the end, and handles so many messages at the same time: each is acknowledged when its handler has resolved, and
+   * given back when it has rejected. Resolves when all are through.
+   *
+   * @example
+   * await orders.process((order) => book(order), { concurrency: 8, retryDelayMs: (deliveries) => 100 * 2 ** deliveries });
+   */
+  process(handler: (value: Value, job: Job<Value>) => unknown, options: ProcessOptions = {}): Promise<void> {
+    return processJobs(this, handler, options);
+  }
+
+  /** A stream of the values, for `pipeline` and the like; `Readable.toWeb` makes one of the web of it. */
+  readable(): Readable {
+    return readableOf((signal) => this.#values(signal));
+  }
+
+  /** A stream that sends what is written to it. Ending it does not say {@link end}. */
+  writable(): Writable {
+    return writableOf((value: Value, signal) => this.send(value, { signal }));
+  }
+
+  async *#values(signal: AbortSignal): AsyncGenerator<Value, undefined> {
+    for await (const { value } of this.jobs({ signal })) yield value;
   }
 
   /**

@@ -1,8 +1,10 @@
+import type { Readable } from 'node:stream';
 import { checkOptions, checkSignal, MemlaneError } from '@memlane/linux';
 import type { Consumer, Loss, RecordView, Retention, Ring } from '@memlane/ring';
 import type { Codec } from './codec.ts';
 import { Kind, LargeMessages, type LargeRecord } from './large-messages.ts';
 import type { Validator } from './schema.ts';
+import { readableOf } from './streams.ts';
 import type { TopicMatcher } from './topics.ts';
 
 /** How one subscribes. */
@@ -126,6 +128,11 @@ export class Subscription<Value> implements Disposable, AsyncIterable<Published<
       yield message;
       if (this.#closed) return;
     }
+  }
+
+  /** A stream of the messages; `Readable.toWeb` makes one of the web of it. */
+  readable(): Readable {
+    return readableOf((signal) => this.messages({ signal }));
   }
 
   /** Messages that were lost to this subscriber. */

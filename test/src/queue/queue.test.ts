@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   attachQueue,
@@ -205,6 +207,59 @@ test('a loop that is left by an error gives the message back', async () => {
     for await (const _ of queue) throw new Error('cannot');
   }).rejects.toThrow('cannot');
   expect(queue.tryReceive()?.deliveries).toBe(2);
+});
+
+describe('process', () => {
+  test('handles so many at a time, and gives back what fails', async () => {
+    const queue = anonymous({ capacity: 64, maxDeliveries: 3 });
+    for (let id = 0; id < 20; id++) await queue.send({ id });
+    queue.end();
+    let [now, most] = [0, 0];
+    const handled: number[] = [];
+    const errors: unknown[] = [];
+    await queue.process(
+      async ({ id }, { deliveries }) => {
+        now += 1;
+        most = Math.max(most, now);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        now -= 1;
+        if (id === 7 && deliveries < 3) throw new Error('not yet');
+        handled.push(id);
+      },
+      { concurrency: 4, retryDelayMs: (deliveries) => deliveries, onError: (error) => errors.push(error) },
+    );
+    expect(handled.sort((one, other) => one - other)).toEqual(Array.from({ length: 20 }, (_, id) => id));
+    expect(most).toBe(4);
+    expect(errors).toHaveLength(2);
+  });
+
+  test('a signal ends it when the handlers under way are through', async () => {
+    const queue = anonymous();
+    for (let id = 0; id < 5; id++) await queue.send({ id });
+    const controller = new AbortController();
+    const handled: number[] = [];
+    await queue.process(
+      async ({ id }) => {
+        controller.abort();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        handled.push(id);
+      },
+      { signal: controller.signal },
+    );
+    expect(handled).toEqual([0]);
+    expect(drain(queue).map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+test('streams, Node’s and those of the web', async () => {
+  const [first, second] = [anonymous(), anonymous()];
+  const orders = Array.from({ length: 30 }, (_, id) => ({ id }));
+  const sent = pipeline(Readable.from(orders), first.writable()).then(() => first.end());
+  const passed = pipeline(first.readable(), second.writable()).then(() => second.end());
+  const received: Order[] = [];
+  for await (const order of Readable.toWeb(second.readable())) received.push(order);
+  await Promise.all([sent, passed]);
+  expect(received).toEqual(orders);
 });
 
 describe('by name', () => {

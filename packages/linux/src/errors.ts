@@ -25,6 +25,10 @@ export const ERROR_CODES = {
     meaning: 'The object was closed before this call.',
     remedy: 'Do not use an object after close(); open or attach it anew.',
   },
+  ERR_MEMLANE_CODEC: {
+    meaning: 'The bytes of a message are not what the codec of the queue writes.',
+    remedy: 'Find out who else writes to the queue; a message that nobody can read ends among the dead letters.',
+  },
   ERR_MEMLANE_CONCURRENT: {
     meaning:
       'One endpoint was used twice at the same time: a second wait, or a poll handler that reads from its consumer.',
@@ -50,6 +54,14 @@ export const ERROR_CODES = {
     meaning: 'The name is taken by another file.',
     remedy:
       'Open it instead (openRing, openOrCreateRing and the like), remove it (removeRing), or choose another name.',
+  },
+  ERR_MEMLANE_FULL: {
+    meaning: "There is no room for the message, and the queue was told to fail then (whenFull: 'fail').",
+    remedy: "Consume faster, create the queue with a larger capacity, or let it wait (whenFull: 'wait').",
+  },
+  ERR_MEMLANE_INVALID: {
+    meaning: 'The schema of the queue refuses the message; the error says what it has found.',
+    remedy: 'Send what the schema allows; on the receiving side: give sender and receiver the same schema.',
   },
   ERR_MEMLANE_IO: {
     meaning:
@@ -114,6 +126,10 @@ export const ERROR_CODES = {
   ERR_MEMLANE_TRUNCATED: {
     meaning: 'The file is shorter than its header says, or than the part that was asked for or mapped.',
     remedy: 'Find out who cut it; remove it and create it again.',
+  },
+  ERR_MEMLANE_TYPE: {
+    meaning: 'The queue exists, but with another pattern, codec or type of messages than it is opened with.',
+    remedy: 'Open it with what it was created with (listQueues tells), or choose another name.',
   },
   ERR_MEMLANE_UNSEALED: {
     meaning: 'The anonymous file is not sealed against shrinking, so whoever sent it could cut it under this process.',

@@ -165,6 +165,27 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   }
 
   /**
+   * Hands the next record to `handler(view, offset, length, type)`, in place, without advancing over it: that {@link advance} does,
+   * or the next call that does. Returns false when there is nothing. A handler that throws leaves the record to come again.
+   *
+   * @throws as {@link poll}.
+   */
+  tryPass(handler: Handler): boolean {
+    this.expectOpen();
+    checkType('handler', handler, 'function');
+    for (;;) {
+      const found = this.#mending(() => this.#passNext(handler), false);
+      if (found || !this.inspect()) return found;
+    }
+  }
+
+  /** Gives the space of what was passed back to the producers: it does not come again. */
+  advance(): void {
+    this.expectOpen();
+    this.#advance();
+  }
+
+  /**
    * Blocks this thread until there is a message, or the stream has ended; returns false when the time is over.
    *
    * @throws ERR_MEMLANE_WAIT_STRATEGY, ERR_MEMLANE_CLOSED.
@@ -357,6 +378,15 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
       const message = this.#mending(this.#copyNext, null);
       if (message !== null || !this.inspect()) return message;
     }
+  }
+
+  #passNext(handler: Handler): boolean {
+    const lane = this.#lane;
+    const offset = lane.peek();
+    if (offset < 0) return false;
+    handler(lane.view, offset, lane.peekedLength, lane.typeAt(offset));
+    if (!this.closed) lane.pass();
+    return true;
   }
 
   readonly #copyNext = (): Message | null => {

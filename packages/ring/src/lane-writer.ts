@@ -193,6 +193,21 @@ export class LaneWriter {
     this.claimedBytes = 0;
   }
 
+  /** End of the last claim. */
+  get claimed(): Position {
+    return this.#claimed;
+  }
+
+  /** Makes the last claim, which was of `before` bytes, shorter; returns the offset of its payload. */
+  shrink(before: number, length: number): number {
+    const begin = advance(this.#claimed, -recordBytes(before, this.#trailerBytes));
+    const index = indexOf(begin, this.#mask);
+    this.#i32[index >> 2] = ~length;
+    this.#claimed = advance(begin, recordBytes(length, this.#trailerBytes));
+    this.claimedBytes += length - before;
+    return index + HEADER_BYTES;
+  }
+
   /** Forgets the last claim, which was of that length. */
   unclaim(length: number): void {
     this.#claimed = advance(this.#claimed, -recordBytes(length, this.#trailerBytes));

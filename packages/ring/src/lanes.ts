@@ -28,6 +28,7 @@ const BEGIN_OF = [LANE.fields.begin0.offset >> 2, LANE.fields.begin1.offset >> 2
 const LEVEL_OF = [LANE.fields.level0.offset >> 2, LANE.fields.level1.offset >> 2] as const;
 /** Level of a segment that is not in use. */
 const UNUSED = -1;
+const TAIL = LANE.fields.tail.offset >> 2;
 const RESERVED = LANE.fields.reserved.offset >> 2;
 
 /** What a ring was created as. */
@@ -199,6 +200,19 @@ export class Lanes {
   isReserved(lane: number): boolean {
     // pairs with: store in open. without it: pages could be read that are not there yet.
     return load(this.words, this.baseOf(lane) + RESERVED) === 1;
+  }
+
+  /** Whether the record of a lane that ends at `end` is done with. @param isAlive whether the lane has a producer. */
+  isOver(lane: number, end: Position, isAlive: () => boolean): boolean {
+    const base = this.baseOf(lane);
+    if (distance(end, load(this.words, base + PUBLISHED) as Position) > 0) return !isAlive();
+    if (this.facts.overwrite) return distance(load(this.words, base + TAIL) as Position, end) >= 0;
+    for (let consumer = 0; consumer < this.facts.consumers; consumer++) {
+      if (this.names !== undefined && !this.isPresent(lane, consumer)) continue;
+      const consumed = load(this.words, cursorBase(base, consumer) + CONSUMED) as Position;
+      if (distance(consumed, end) < 0) return false;
+    }
+    return true;
   }
 
   /** Whether the producer of a lane has said that no more will come. */

@@ -108,6 +108,22 @@ export class Producer extends LaneEndpoint {
   }
 
   /**
+   * Makes the last claim, of `before` bytes, shorter: for what is not known how long it will be before it is written.
+   *
+   * @throws ERR_MEMLANE_ARGUMENT unless it is.
+   */
+  shrink(before: number, length: number): void {
+    this.expectOpen();
+    checkInteger('length', length, 0, before);
+    this.#lane.shrink(before, length);
+  }
+
+  /** Where the last claim ends: for {@link Ring.isOver}. */
+  get place(): { readonly lane: number; readonly position: number } {
+    return { lane: this.#slot, position: this.#lane.claimed };
+  }
+
+  /**
    * Makes every claim since the last commit visible, and wakes the consumer if it sleeps. Does not block.
    *
    * @throws LinuxError EMFILE or ENFILE when no descriptor is left to ring with; the messages are published all the same.

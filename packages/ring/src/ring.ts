@@ -14,12 +14,13 @@ import {
   type Trust,
   withAttachLock,
 } from '@memlane/core';
-import { checkMode, checkOptions, MemlaneError } from '@memlane/linux';
+import { checkInteger, checkMode, checkOptions, MemlaneError } from '@memlane/linux';
 import { Consumer } from './consumer.ts';
 import { type ConsumerOptions, checkConsumerOptions } from './consumer-options.ts';
 import { dropCursor, type Joined, joinRing } from './join.ts';
 import { checkEndpointOptions, type EndpointOptions } from './lane-endpoint.ts';
 import { cursorBase } from './lane-memory.ts';
+import type { Position } from './position.ts';
 import { Producer } from './producer.ts';
 import { type Place, placeOfItsOwn, recovers } from './recovery.ts';
 import type { Topology } from './ring-descriptor.ts';
@@ -232,6 +233,18 @@ export class Ring implements Disposable {
     });
     if (!isVacant) throw new MemlaneError('ERR_MEMLANE_BUSY', `The cursor '${name}' is in use`, { path: this.path });
     return true;
+  }
+
+  /**
+   * Whether a record is done with: everybody has read it who is waited for, or it was overwritten, or its producer is gone and
+   * has not published it.
+   *
+   * @param place of the record, as {@link Producer.place} said when it was claimed; not longer than 2^31 bytes ago.
+   */
+  isOver(place: { readonly lane: number; readonly position: number }): boolean {
+    const { lanes, table } = this.#open();
+    const lane = checkInteger('lane', checkOptions('place', place).lane, 0, lanes.facts.producers - 1);
+    return lanes.isOver(lane, place.position as Position, () => table.isTaken(lane) && table.isAlive(lane));
   }
 
   /**

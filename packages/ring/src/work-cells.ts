@@ -100,6 +100,19 @@ export class WorkCells {
     return length;
   }
 
+  /** Payload bytes of a message that may be anybody's; -1 when they cannot be so many. */
+  plainLengthOf(index: number): number {
+    const { view, strideBytes, messageBytes } = this.memory;
+    const length = ~view.i32[(index * strideBytes) >> 2];
+    return length >>> 0 > messageBytes ? -1 : length;
+  }
+
+  /** Calls back for each cell that is not free. */
+  forEachHeld(visit: (index: number) => void): void {
+    for (let index = 0; index < this.memory.capacity; index++)
+      if ((load(this.#words, this.stateAt(index)) & STATE_MASK) !== FREE) visit(index);
+  }
+
   typeOf(index: number): number {
     const { view, strideBytes } = this.memory;
     return view.i32[((index * strideBytes) >> 2) + TYPE];

@@ -64,6 +64,12 @@ export class WorkProducer extends WorkEndpoint {
     return offset;
   }
 
+  /** Makes the last claim shorter: for what is not known how long it will be before it is written. @throws as {@link tryClaim} */
+  shrink(length: number): void {
+    this.expectOpen();
+    this.#writer.shrink(length);
+  }
+
   /**
    * Makes every claim since the last commit visible, one after the other, and wakes as many consumers as there are messages.
    * Does not block.

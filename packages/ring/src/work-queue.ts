@@ -17,6 +17,7 @@ import {
   withAttachLock,
 } from '@memlane/core';
 import { checkMode, checkOptions, MemlaneError } from '@memlane/linux';
+import type { RecordView } from './lane-memory.ts';
 import type { OpenRingOptions } from './ring.ts';
 import { closingOnFailure, expectWritable } from './ring-file.ts';
 import type { EndpointStatistics } from './ring-statistics.ts';
@@ -225,6 +226,22 @@ export class WorkQueue implements Disposable {
     };
     region.verify(); // last: pages that are gone have been read as zeros
     return statistics;
+  }
+
+  /**
+   * Looks at everything that is in the queue, written to its end or not, without taking it: hands each message to
+   * `visit(view, offset, length, type)`, in place. Others write and take meanwhile: what is seen may be half of one message and half
+   * of another.
+   *
+   * @throws ERR_MEMLANE_CLOSED; what `visit` throws; ERR_MEMLANE_TRUNCATED and the like, when the file was cut.
+   */
+  inspect(visit: (view: RecordView, offset: number, length: number, type: number) => void): void {
+    const { region, memory } = this.#open();
+    this.#cells.forEachHeld((index) => {
+      const length = this.#cells.plainLengthOf(index);
+      if (length >= 0) visit(memory.view, this.#cells.payloadAt(index), length, this.#cells.typeOf(index));
+    });
+    region.verify();
   }
 
   /** What another thread or process needs for {@link attachWorkQueue}. An anonymous queue must stay open until it has it. */

@@ -79,6 +79,16 @@ export class WorkWriter {
     return cells.payloadAt(index);
   }
 
+  /** Makes the last claim shorter. @throws ERR_MEMLANE_ARGUMENT when there is none, or it would be longer. */
+  shrink(length: number): void {
+    checkInteger('length', length, 0, this.claimedMessages > 0 ? this.#lastBytes : -1);
+    const cells = this.#cells;
+    const index = this.#claims[this.claimedMessages - 1] & this.#mask;
+    cells.writeHeader(index, length, cells.typeOf(index));
+    this.claimedBytes += length - this.#lastBytes;
+    this.#lastBytes = length;
+  }
+
   /** Makes every claim since the last commit visible, in their order; returns how many. @throws as {@link LaneHealth} */
   publish(): number {
     const count = this.claimedMessages;

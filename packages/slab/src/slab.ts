@@ -190,6 +190,21 @@ export class Slab extends SharedStructure<MappedSlab> {
   }
 
   /**
+   * Says which message carries a reference that this thread has made, in whose name it is held from here on, instead of in the
+   * thread's. Before the message is published; where {@link settleCarried} asks whether a message is there, after the
+   * reference was written into it.
+   *
+   * @throws as {@link settle}.
+   */
+  consign(reference: SharedReference, waybill: Waybill): void {
+    const member = this.#enter();
+    checkWaybill(waybill);
+    const { words, record, faults } = this.#placeOf(reference);
+    member.records.consign(words, record, ticketNameOf(reference).ticket, waybill);
+    expectNoFault(faults);
+  }
+
+  /**
    * Ends a reference that a message carried, or gives up one that will not be taken. Does nothing when it was ended before.
    * Whoever has taken it keeps the buffer.
    *
@@ -206,18 +221,21 @@ export class Slab extends SharedStructure<MappedSlab> {
    * Ends the references whose messages are over, as `isOver` says of each that `carrier` has: for what those leave who die
    * between giving a message's space back and settling its references. Goes through all buffers. Returns how many it was.
    */
-  settleCarried(carrier: number, isOver: (waybill: Waybill) => boolean): number {
+  settleCarried(carrier: number, isOver: (waybill: Waybill, reference: SharedReference) => boolean): number {
     checkInteger('carrier', carrier, -(2 ** 31), 2 ** 31 - 1);
     const member = this.#enter();
-    const { memory } = this.open();
+    const { records } = member;
+    const { memory, tag } = this.open();
     let settled = 0;
     memory.forEach((chunk, words, record) => {
       for (let ticket = 0; ticket < memory.scale.references; ticket++) {
-        const generation = member.records.ticketGenerationOf(words, record, ticket);
-        const waybill = member.records.waybillOf(words, record, ticket);
-        if (waybill?.carrier !== carrier || !isOver(waybill)) continue;
+        const name = { ticket, generation: records.ticketGenerationOf(words, record, ticket) };
+        const waybill = records.waybillOf(words, record, ticket);
+        if (waybill?.carrier !== carrier) continue;
+        const [length, generation] = [records.lengthOf(words, record), records.generationOf(words, record)];
+        if (!isOver(waybill, { slab: tag, chunk, length, generation, ticket: ticketNumberOf(name) })) continue;
         settled += 1;
-        if (member.records.settle(words, record, { ticket, generation })) member.freed(chunk);
+        if (records.settle(words, record, name)) member.freed(chunk);
       }
     });
     return settled;

@@ -2,7 +2,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { SUPERBLOCK } from '@memlane/core';
-import { replaceSystemCall } from '@memlane/linux';
+import { constants as linux, replaceSystemCall } from '@memlane/linux';
 import { RING_HEADER, RingFlag } from '@memlane/ring/layout';
 import {
   type Consumer,
@@ -287,7 +287,7 @@ describe('the file of a ring that grows', () => {
       }),
     ENOSPC: () =>
       replaceSystemCall('fallocate', (allocate) => (fd, mode, offset, length) => {
-        return mode === 0 ? -constants.errno.ENOSPC : allocate(fd, mode, offset, length);
+        return (mode & linux.FALLOC_FL_PUNCH_HOLE) === 0 ? -constants.errno.ENOSPC : allocate(fd, mode, offset, length);
       }),
   };
 

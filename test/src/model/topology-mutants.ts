@@ -23,7 +23,12 @@ export const topologyMutants: readonly Mutant[] = [
   {
     name: 'no second look at the cursors',
     module: GATE,
-    edits: [{ from: 'this.consumed(published);\n        const { oldest } = this;', to: 'const oldest = this.#tail.position;' }],
+    edits: [
+      {
+        from: 'this.consumed(published);\n        const { oldest } = this;',
+        to: 'const oldest = this.#tail.position;',
+      },
+    ],
     scenario: 'broadcast: a late consumer, from the oldest',
     finding: /^data race/,
   },

@@ -9,6 +9,7 @@ const built = (name, file = 'index') => import(join(root, 'packages', name, 'dis
 const { ACKNOWLEDGEMENT, CONTROL, FIELD_BYTES, LAYOUT_VERSION, LINE_BYTES, RESIZE, SLOT, SUPERBLOCK } =
   await built('core');
 const layout = await built('ring', 'layout');
+const slabLayout = await built('slab', 'layout');
 const { ERROR_CODES, SYSTEM_REMEDIES } = await built('linux');
 
 const table = (head, rows) =>
@@ -115,6 +116,32 @@ const workQueue = table(
     [work.fileLength, 'end of the file, a multiple of the page size'],
   ],
 );
+const slab = slabLayout.slabGeometry({ maxBytes: 2 ** 20, participants: 64, references: 4 }, 4096);
+const slabFile = table(
+  ['offset', 'what'],
+  [
+    [0, 'superblock'],
+    [SUPERBLOCK.bytes, 'slabHeader'],
+    [slab.slotsOffset, '64 slots'],
+    [slab.sleepersOffset, 'mask of sleepers: bit s modulo 32 of word s / 32 is that of slot s'],
+    [slab.wordsOffset, 'slabWords'],
+    [slab.sharesOffset, '64 times share, one a slot'],
+    [slab.classesOffset, `${slab.classes.length} times sizeClass`],
+    ...slab.classes
+      .slice(0, 2)
+      .map(({ chunkBytes, bitmapOffset, most }) => [
+        bitmapOffset,
+        `map of free chunks of ${chunkBytes} bytes, ${most} bits; bit i modulo 32 of word i / 32 is that of chunk i`,
+      ]),
+    [
+      slab.headLength,
+      `first span of the chunks of 64 bytes: ${slab.classes[0].chunksASpan} records of ${slab.recordBytes} bytes`,
+    ],
+    [slab.headLength + slab.classes[0].dataOffset, 'the chunks themselves'],
+    [slab.classes[1].spansOffset, 'first span of the chunks of 128 bytes, and so on'],
+    [slab.fileLength, 'end of the file'],
+  ],
+);
 const hex = (number) => `\`0x${number.toString(16).padStart(8, '0')}\``;
 
 const parts = {
@@ -137,6 +164,18 @@ const parts = {
     'counters signature': hex(layout.COUNTERS_SIGNATURE),
     'counters structures': [layout.COUNTERS_HEADER, layout.COUNTER, layout.CELL].map(structure).join('\n\n'),
     work: workQueue,
+    slab: slabFile,
+    'slab signature': hex(slabLayout.SLAB_SIGNATURE),
+    'slab structures': [
+      slabLayout.SLAB_HEADER,
+      slabLayout.SLAB_WORDS,
+      slabLayout.SHARE,
+      slabLayout.SIZE_CLASS,
+      slabLayout.CHUNK,
+      slabLayout.TICKET,
+    ]
+      .map(structure)
+      .join('\n\n'),
     'work signature': hex(layout.WORK_SIGNATURE),
     'work structures': [layout.WORK_HEADER, layout.WORK_WORDS, layout.WORK_CELL, layout.WORK_MESSAGE]
       .map(structure)

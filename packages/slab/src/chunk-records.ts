@@ -48,9 +48,9 @@ const LANE = TICKET.fields.lane.offset >> 2;
 const POSITION = TICKET.fields.position.offset >> 2;
 
 /** Low bits of the state of a chunk; the slot is above them. */
-export const ChunkState = { free: 0, taking: 1, live: 2, looking: 3 } as const;
+const ChunkState = { free: 0, taking: 1, live: 2, looking: 3 } as const;
 /** Low bits of the state of a ticket. */
-export const TicketState = { free: 0, held: 1, carried: 2 } as const;
+const TicketState = { free: 0, held: 1, carried: 2 } as const;
 const STATUS_BITS = 3;
 const SLOT_SHIFT = 2;
 const SLOT_BITS = 0x3ff;

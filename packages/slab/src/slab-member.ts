@@ -72,6 +72,7 @@ export class SlabMember extends Endpoint {
   async takeInTurn(length: number, signal: AbortSignal | undefined): Promise<number> {
     let chunk = -1;
     const attempt = (): boolean => {
+      this.expectOpen(); // closed since: its descriptors may be other files' by now
       if (chunk < 0) chunk = this.take(length);
       return chunk >= 0;
     };

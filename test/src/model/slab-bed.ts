@@ -36,7 +36,7 @@ wordNames[CHUNKS] = 'chunks';
 wordNames[MAP] = 'map';
 wordNames[RESERVED] = 'reserved pages';
 wordNames[geometry.sleepersOffset >> 2] = 'sleepers';
-for (let letter = 0; letter < 3; letter++) wordNames[MAIL + letter] = `mail ${letter}`;
+for (let letter = 0; letter < 1; letter++) wordNames[MAIL + letter] = `mail ${letter}`;
 
 /** Who finds no room looks for the dead once, not depending on how long the search takes. */
 performance.now = () => 0;
@@ -82,10 +82,9 @@ export function post(letter: number, { generation, ticket }: SharedReference): v
   racy.store(MAIL + letter, IS_THERE | (generation << TICKET_BITS) | ticket);
 }
 
-/** Says that something is over, to whoever asks for that letter; returns whether another has said so of its own. */
-export function finish(letter: number, other: number): boolean {
-  racy.store(MAIL + letter, IS_THERE);
-  return racy.load(MAIL + other) !== 0;
+/** The generation that the record says, as a step: others may do anything before it. */
+export function generationNow(): number {
+  return racy.load(RECORD + (CHUNK.fields.generation.offset >> 2));
 }
 
 /** A reference that somebody has told; undefined when nobody has yet. */
@@ -97,13 +96,20 @@ export function receive(letter: number): SharedReference | undefined {
 }
 
 /** What the record and the map say. */
-export function chunkOf(store: Store): { status: number; generation: number; isFindable: boolean; isNamed: boolean } {
+export function chunkOf(store: Store): {
+  status: number;
+  generation: number;
+  isFindable: boolean;
+  isNamed: boolean;
+  uses: number;
+} {
   const word = (name: string): number => store[place(name)] as number;
   const tickets = Array.from({ length: REFERENCES }, (_, ticket) => word(`ticket ${ticket}.state`) & 3);
   return {
     status: word('chunk.state') & 3,
     generation: word('chunk.generation'),
     isFindable: word('map') === 1,
+    uses: word('slot 1 share.uses'),
     isNamed: word('chunk.holders') !== 0 || tickets.some((status) => status !== 0),
   };
 }

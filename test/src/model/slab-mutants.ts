@@ -3,7 +3,7 @@ import type { Mutant } from './mutants.ts';
 const RECORDS = '/slab/dist/chunk-records.js';
 const ALLOCATOR = '/slab/dist/chunk-allocator.js';
 const SLAB = '/slab/dist/slab.js';
-const GIVEN_AWAY = /was given away$/;
+const GIVEN_AWAY = /was given away$|another buffer (was taken|by now)$/;
 const LOST = /^the chunk is lost in state 2$/;
 
 /** Faults planted in the slab, as in ./mutants.ts. */
@@ -90,8 +90,8 @@ export const slabMutants: readonly Mutant[] = [
         to: 'return wasHeld && this.#look(words, record);',
       },
       {
-        from: 'const state = load(words, record + STATE);\n        if ((load(words, record + this.#bitWord) & this.#bit) !== 0) {',
-        to: 'const state = load(words, record + STATE);\n        const wasHeld = (load(words, record + this.#bitWord) & this.#bit) !== 0;\n        if (wasHeld) {',
+        from: 'if ((load(words, record + this.#bitWord) & this.#bit) !== 0)\n            clearBits',
+        to: 'const wasHeld = (load(words, record + this.#bitWord) & this.#bit) !== 0;\n        if (wasHeld)\n            clearBits',
       },
     ],
     scenario: 'slab: two release, one killed',

@@ -2,7 +2,7 @@ import type { SharedBuffer, SharedReference, Slab } from '@memlane/slab';
 import { checkpoint, note } from './cell-bed.ts';
 import type { Actor, Scenario, Seen } from './explorer.ts';
 import type { Store } from './places.ts';
-import { BUFFER_BYTES, chunkOf, finish, openModelSlab, post, prepareSlab, receive } from './slab-bed.ts';
+import { BUFFER_BYTES, chunkOf, generationNow, openModelSlab, post, prepareSlab, receive } from './slab-bed.ts';
 import type { SlabScenarioName } from './slab-names.ts';
 
 /*
@@ -63,6 +63,7 @@ class Hand {
   release(buffer: SharedBuffer | undefined): void {
     if (buffer === undefined) return;
     this.#checkpoint(buffer);
+    if (generationNow() !== buffer.generation) throw new Error('it is another buffer by now');
     note('gives', buffer.generation);
     buffer.release();
   }
@@ -96,31 +97,37 @@ class Hand {
 /** What may never be: a chunk that is not the buffer any more that somebody who lives has, or that is under way. */
 function always(actors: readonly Seen[], store: Store): string | undefined {
   const { status, generation } = chunkOf(store);
-  let underWay = 0;
+  /** By generation, how many references are under way. */
+  const underWay = new Map<number, number>();
+  const count = (of: number, by: number): void => void underWay.set(of, (underWay.get(of) ?? 0) + by);
   for (const { name, notes, state } of actors) {
     const lives = state !== 'dead' && !notes.some(({ event }) => event === 'leaves');
     let has = 0;
     for (const { event, value } of notes) {
       if (event === 'has') has = value;
       if (event === 'gives') has = 0;
-      if (event === 'sends' || (event === 'lends' && lives)) underWay = value;
+      if (event === 'sends' || (event === 'lends' && lives)) count(value, 1);
+      if (event === 'ends') count(value, -1);
     }
     if (has === 0 || !lives) continue;
     if (status === 0 || status === 1 || generation !== has) return `the buffer that ${name} has was given away`;
   }
-  const isEnded = actors.some(({ notes }) => notes.some(({ event, value }) => event === 'ends' && value === underWay));
-  if (underWay === 0 || isEnded) return undefined;
-  if (status === 0 || status === 1 || generation !== underWay) return 'the buffer that is under way was given away';
+  for (const [of, references] of underWay)
+    if (references > 0 && (status === 0 || status === 1 || generation !== of))
+      return 'the buffer that is under way was given away';
   return undefined;
 }
 
 interface Rules {
   /** Whether somebody always gets what was sent. */
   readonly arrives?: boolean;
+  /** Whether what names the place of one who has left may stay, as long as that says so: whoever sweeps ends it. */
+  readonly unswept?: boolean;
 }
 
-function atEnd(actors: readonly Seen[], store: Store, { arrives = false }: Rules): string | undefined {
-  const { status, isFindable, isNamed } = chunkOf(store);
+function atEnd(actors: readonly Seen[], store: Store, { arrives = false, unswept = false }: Rules): string | undefined {
+  const { status, isFindable, isNamed, uses } = chunkOf(store);
+  if (unswept && uses !== 0) return undefined;
   if (isNamed) return 'the chunk is held by nobody who knows';
   if (status !== 0) return `the chunk is lost in state ${status}`;
   if (!isFindable) return 'the chunk is free, and nobody finds it';
@@ -208,15 +215,6 @@ const acquirer = (): void => {
   hand.release(hand.acquire());
 };
 const sweeper = (): void => new Hand().sweep();
-/** References may be sent to a place as long as somebody thinks that its owner is there: who ends last sweeps. */
-const endOf = (letter: 1 | 2, hand?: Hand): void => {
-  if (!finish(letter, 3 - letter)) return;
-  const last = hand ?? new Hand();
-  last.sweep();
-  if (hand === undefined) last.leave();
-};
-const SENDING = 1;
-const TAKING = 2;
 /** Takes the place that the dead one had, if it is the first that is free. */
 const heir = (): void => {
   const hand = new Hand();
@@ -457,26 +455,27 @@ export const scenarios: Readonly<Record<SlabScenarioName, () => Scenario>> = {
       ],
     ]),
   'slab: sent to one who leaves': () =>
-    scene([
+    scene(
       [
-        'sender',
-        () => {
-          const hand = new Hand();
-          const buffer = hand.slab.tryAcquire(BUFFER_BYTES) as SharedBuffer;
-          note('has', buffer.generation);
-          buffer.share({ to: 1 });
-          hand.release(buffer);
-          endOf(SENDING, hand);
-        },
+        [
+          'sender',
+          () => {
+            const hand = new Hand();
+            const buffer = hand.slab.tryAcquire(BUFFER_BYTES) as SharedBuffer;
+            note('has', buffer.generation);
+            buffer.share({ to: 1 });
+            hand.release(buffer);
+          },
+        ],
+        [
+          'leaver',
+          () => {
+            const hand = new Hand();
+            note('attached');
+            hand.leave();
+          },
+        ],
       ],
-      [
-        'leaver',
-        () => {
-          const hand = new Hand();
-          note('attached');
-          hand.leave();
-          endOf(TAKING);
-        },
-      ],
-    ]),
+      { unswept: true },
+    ),
 };

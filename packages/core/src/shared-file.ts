@@ -49,6 +49,8 @@ export class SharedFile {
   readonly anonymous: boolean;
   /** What a file that is to be published has instead of no name, where the file system knows no O_TMPFILE. */
   #temporaryPath: string | undefined;
+  /** Whether {@link path} is a name that it has yet to get. */
+  #awaitsName = false;
   #closed = false;
 
   private constructor(fd: number, access: Access, path: string | undefined, anonymous: boolean) {
@@ -206,6 +208,12 @@ export class SharedFile {
     this.path = absolute(path);
   }
 
+  /** Says which name the file is going to get: who takes a slot before that has its bell there already. */
+  announce(path: string): void {
+    this.path = absolute(path);
+    this.#awaitsName = true;
+  }
+
   /**
    * Gives the file a name that another file has, atomically and complete: whoever opens the name finds the one or the
    * other. Whoever has the other one mapped keeps it.
@@ -221,6 +229,7 @@ export class SharedFile {
     }
     this.#temporaryPath = undefined;
     this.path = absolute(path);
+    this.#awaitsName = false;
   }
 
   /** Which file the name means now; undefined when none. */
@@ -239,12 +248,14 @@ export class SharedFile {
   /** A second open file description of the same file: locks taken through it are its own. */
   reopen(access: Access = this.access): SharedFile {
     const flags = access === 'read' ? fs.O_RDONLY : fs.O_RDWR;
-    return new SharedFile(open(`/proc/self/fd/${this.fd}`, flags), access, this.path, this.anonymous);
+    const again = new SharedFile(open(`/proc/self/fd/${this.fd}`, flags), access, this.path, this.anonymous);
+    again.#awaitsName = this.#awaitsName;
+    return again;
   }
 
-  /** @throws ERR_MEMLANE_DELETED unless the file still has a name (an anonymous one never needs any). */
+  /** @throws ERR_MEMLANE_DELETED unless the file still has a name, or will get one (an anonymous one never needs any). */
   expectLinked(): void {
-    if (!this.anonymous && status(this.fd).nlink === 0)
+    if (!this.anonymous && !this.#awaitsName && status(this.fd).nlink === 0)
       throw new MemlaneError('ERR_MEMLANE_DELETED', 'The file has been deleted', { path: this.path });
   }
 

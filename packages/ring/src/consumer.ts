@@ -15,7 +15,6 @@ import { LaneGroup } from './lane-group.ts';
 import { cursorBase, LaneHealth, type LaneMemory } from './lane-memory.ts';
 import { Action, type Draft, type Handler, LaneReader } from './lane-reader.ts';
 import type { Lanes } from './lanes.ts';
-import type { Position } from './position.ts';
 import { lossOf, type Place } from './recovery.ts';
 import { keptBytes } from './retention.ts';
 import { hasManyProducers } from './ring-descriptor.ts';
@@ -78,9 +77,6 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
   #streamId: Buffer;
   /** The file is lost, and the producer has not made a fresh one yet: what is there to be seen is not to be read. */
   #lost = false;
-  /** Where the last file was condemned, and how many times in a row. */
-  #condemnedAt = 0;
-  #condemnations = 0;
 
   constructor(place: ConsumerPlace, options: ConsumerOptions, onClose: (endpoint: Endpoint) => void) {
     const { lanes, streamId, table } = place.ring;
@@ -340,23 +336,12 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
         if (this.mend()) continue;
         // In this order: a producer that moves gives the name to the fresh file and then leaves the old one.
         if (!this.audience.isAnybodyAlive() && !this.recovery.isReplaced) throw error;
-        // Each file once, however often it is looked at before the producer has made the next one.
-        if (!this.#lost && this.#isHopeless(this.#lane.position)) throw error;
         this.#lost = true;
         this.recovery.condemn();
         this.wakePeers();
         return nothing;
       }
     }
-  }
-
-  /** Whether one fresh file after the other is wrong at the same place: then it is not the files. */
-  #isHopeless(position: Position): boolean {
-    this.#condemnations = position === this.#condemnedAt ? this.#condemnations + 1 : 1;
-    this.#condemnedAt = position;
-    if (this.#condemnations < MOST_CONDEMNATIONS) return false;
-    this.#condemnations = 0;
-    return true;
   }
 
   #pollMending(handler: Handler, limit: number): number {
@@ -416,8 +401,6 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
 
 /** How often a consumer that finds nothing looks for lanes that nobody will write to any more. */
 const TIDY_MS = 50;
-/** Fresh files that are wrong at the same place before that is an error. */
-const MOST_CONDEMNATIONS = 16;
 
 function isCount(limit: number): boolean {
   return Number.isSafeInteger(limit) && limit >= 0;

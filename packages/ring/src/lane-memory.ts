@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib';
 import { type FaultCounter, memory } from '@memlane/core';
 import { MemlaneError } from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
-import type { Position } from './position.ts';
-import { checksumOffset, HEADER_BYTES } from './record-descriptor.ts';
+import { advance, distance, indexOf, type Position } from './position.ts';
+import { CHECKSUM_BYTES, checksumOffset, HEADER_BYTES, recordBytes } from './record-descriptor.ts';
 
 const { load } = memory; // a constant of this module: see lane-writer.ts
 
@@ -114,4 +114,23 @@ export function checksumOf(u8: Uint8Array, index: number, length: number, positi
 /** Index of the checksum among the words of the view. */
 export function checksumWord(index: number, length: number): number {
   return (index + HEADER_BYTES + checksumOffset(length)) >> 2;
+}
+
+/**
+ * Where the first of the records from `begin` ends that reaches `wanted` or beyond it; the position before the first one that is
+ * not whole, when there is such a one on the way.
+ */
+export function endOfWhole(view: RecordView, capacityBytes: number, begin: Position, wanted: Position): Position {
+  let position = begin;
+  while (distance(wanted, position) > 0) {
+    const index = indexOf(position, capacityBytes - 1);
+    const length = ~(view.i32[index >> 2] as number);
+    const isWhole =
+      length >= 0 &&
+      recordBytes(length, CHECKSUM_BYTES) <= capacityBytes &&
+      view.i32[checksumWord(index, length)] === checksumOf(view.u8, index, length, position);
+    if (!isWhole) break;
+    position = advance(position, recordBytes(length, CHECKSUM_BYTES));
+  }
+  return position;
 }

@@ -1,7 +1,15 @@
 import { memory } from '@memlane/core';
 import { MemlaneError } from '@memlane/linux';
 import { CURSOR, LANE } from './lane-descriptor.ts';
-import { checksumOf, checksumWord, cursorBase, LaneHealth, type LaneMemory, type RecordView } from './lane-memory.ts';
+import {
+  checksumOf,
+  checksumWord,
+  cursorBase,
+  endOfWhole,
+  LaneHealth,
+  type LaneMemory,
+  type RecordView,
+} from './lane-memory.ts';
 import type { Position } from './position.ts';
 import * as positions from './position.ts';
 import * as records from './record-descriptor.ts';
@@ -143,7 +151,7 @@ export class LaneReader {
   /**
    * Goes on in the memory of another file of the same stream, at the record after the last one handled.
    *
-   * @throws ERR_MEMLANE_CORRUPT when that record is not among those of the file.
+   * @throws ERR_MEMLANE_CORRUPT when that is outside the file's records, or within one.
    */
   moveTo({ words, base, view, faults }: LaneMemory): void {
     const health = new LaneHealth(faults);
@@ -152,6 +160,9 @@ export class LaneReader {
     const cursor = cursorBase(base, 0);
     const consumed = load(words, cursor + CONSUMED) as Position;
     if (distance(published, position) < 0 || distance(position, consumed) < 0) throw health.lied('consumed', consumed);
+    // Where a record on the way is damaged, that can't be told; what is read next is looked at in any case.
+    const end = endOfWhole(view, this.#capacity, consumed, position);
+    if (distance(end, position) > 0) throw health.lied('consumed', consumed);
     this.#words = words;
     this.#base = base;
     this.#cursor = cursor;

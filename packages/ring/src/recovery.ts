@@ -2,7 +2,7 @@ import { chownSync, futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { condemn, corrupt, isReady, type Participant, Role, SharedFile, TamperAlarm } from '@memlane/core';
 import { type LinuxError, status, throwArgument } from '@memlane/linux';
-import { hasPositions, type RecordView } from './lane-memory.ts';
+import { endOfWhole, hasPositions, type RecordView } from './lane-memory.ts';
 import type { Position } from './position.ts';
 import { hasManyProducers } from './ring-descriptor.ts';
 import { closingOnFailure, format, type MappedRing, mapExisting } from './ring-file.ts';
@@ -11,14 +11,19 @@ import { closingOnFailure, format, type MappedRing, mapExisting } from './ring-f
  * A file that somebody cuts, punches, overwrites or deletes under a running exchange is replaced by a fresh one, without
  * losing a message. What makes that possible: the producer makes its records in private memory (the draft) and keeps them
  * there until they are consumed; the consumer handles private copies whose checksums are right, and knows its own
- * position. Both positions count the same stream, so the fresh file begins with everything between the two.
+ * position. Both positions count the same stream, so the fresh file begins with everything between the two. A reader whose
+ * position is none of a record is found out there, since whole records reach over it; what is not whole is condemned again.
  *
  *   producer                                       consumer
  *   finds the file lost, or condemned              finds the file lost: condemns it, or the name given to another
  *   makes a fresh one, complete: head, positions,  waits until the name means another file
  *     all records not seen consumed
+ *   takes its slot there
  *   gives it the name, by rename                   opens it, checks head and stream, goes on at its own position
- *   takes its slot there, leaves the old one       takes its slot there, leaves the old one
+ *   leaves the old one                             takes its slot there, leaves the old one
+ *
+ * The slot comes before the name, so that a producer which is not in the file of that name is dead: a reader may follow late,
+ * and find fresh files lost that it has never seen whole.
  *
  * Only the producer makes files, so there is one at a time. A producer that dies before the rename leaves the lost file and
  * a fresh one without a name, which goes with it; after it, a complete file that its successor opens like any other. What
@@ -101,21 +106,30 @@ export class Recovery {
   /**
    * Makes a fresh file in place of the lost one, with every record between the two positions.
    *
-   * @throws ERR_MEMLANE_DELETED when the name means another file by now; LinuxError ENOSPC and the like, with nothing
-   *   changed: it may be tried again.
+   * @throws ERR_MEMLANE_DELETED when the name means another file by now; ERR_MEMLANE_CORRUPT when no record begins where the
+   *   consumer says it is; LinuxError ENOSPC and the like, with nothing changed: it may be tried again.
    */
   replace({ published, consumed }: { published: Position; consumed: Position }): Place {
     const { region, lanes, streamId, epoch } = this.#place.ring;
     const now = SharedFile.identityOf(this.#path);
     if (now !== undefined) region.file.expectIdentity(now, this.#path);
+    const end = endOfWhole(this.#records, lanes.facts.capacityBytes, consumed, published);
+    if (end !== published) throw corrupt('consumed', consumed, this.#path);
     const { mode, uid, gid } = status(region.file.fd);
     const file = SharedFile.createUnnamed(dirname(this.#path), region.length, mode & 0o777, false);
     return closingOnFailure(file, () => {
       const continuation = { streamId, epoch: epoch + 2, published, consumed, records: this.#records };
       const ring = format(file, { capacityBytes: lanes.facts.capacityBytes, checksums: true }, continuation);
       if (uid !== process.getuid?.()) chownSync(`/proc/self/fd/${file.fd}`, uid, gid);
-      file.publishOver(this.#path);
-      return enter(ring, PRODUCER_SLOT, Role.producer, 'producer');
+      file.announce(this.#path);
+      const place = enter(ring, PRODUCER_SLOT, Role.producer, 'producer');
+      try {
+        file.publishOver(this.#path);
+      } catch (error) {
+        place.participant.leave();
+        throw error;
+      }
+      return place;
     });
   }
 

@@ -248,23 +248,43 @@ describe('what recovery does not do', () => {
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 
-  test('a reader at a place that is no record gets an error in the end, not one fresh file after the other', async () => {
-    using scratch = scratchFolder();
+  /** A ring of three messages whose consumer begins within the first. */
+  function misled() {
+    const scratch = scratchFolder();
     const path = scratch.file('ring');
     create(path);
-    using ring = openRing(path);
-    using producer = ring.producer({ recover: true });
+    const ring = openRing(path);
+    const producer = ring.producer({ recover: true });
     write(producer, 'one', 'two', 'three');
     poke(path, cursor, 'consumed', 8);
-    using consumer = ring.consumer({ recover: true });
+    const consumer = ring.consumer({ recover: true });
+    const dispose = (): void => {
+      ring.close();
+      scratch[Symbol.dispose]();
+    };
+    return { producer, consumer, [Symbol.dispose]: dispose };
+  }
+
+  test('a reader at a place that is no record gets an error, not one fresh file after the other', async () => {
+    using bed = misled();
+    const { producer, consumer } = bed;
     const failure = await rejectionOf(async () => {
       for (;;) {
         await consumer.wait({ signal: AbortSignal.timeout(10_000) });
         if (consumer.tryRead() !== null) return;
       }
     });
-    expect(failure?.code).toBe('ERR_MEMLANE_CORRUPT');
-    expect(producer.recoveries).toBeLessThan(100);
+    expect(failure).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'consumed' });
+    expect(producer.recoveries).toBe(1);
+  });
+
+  test('and so does a producer that has believed it', async () => {
+    using bed = misled();
+    const { producer, consumer } = bed;
+    const flushing = rejectionOf(() => producer.flush({ signal: AbortSignal.timeout(10_000) }));
+    expect(consumer.tryRead()).toBeNull();
+    expect(await flushing).toMatchObject({ code: 'ERR_MEMLANE_CORRUPT', field: 'consumed' });
+    expect(producer.recoveries).toBe(0);
   });
 
   test('a lost file may be looked at any number of times before there is a fresh one', async () => {

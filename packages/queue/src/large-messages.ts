@@ -16,8 +16,8 @@ import type { Codec } from './codec.ts';
  * whoever is done with it last ends the reference.
  *
  *   sender                                     receiver
- *   acquire, fill, share                       take the reference: holds the buffer, too
- *   claim a record, write the reference        decode, release
+ *   claim a record                             take the reference: holds the buffer, too
+ *   acquire, fill, share, write the reference  decode, release
  *   consign: held by the record                done with the record: acknowledge it, or advance over it
  *   publish the record; release the buffer     settle the reference
  *

@@ -216,12 +216,18 @@ export class PubSub<Value> implements Disposable {
         throw new MemlaneError('ERR_MEMLANE_FULL', 'There is no room for the message', { path: this.path });
       return isPublished;
     }
-    const own = Buffer.from(bytes); // the next one may be encoded before this one has found room
-    await this.#attempts.make(
-      () => this.#tryWrite(producer, topic, own),
+    let [own, isPublished] = [bytes, false];
+    const publishing = this.#attempts.make(
+      () => {
+        isPublished = this.#tryWrite(producer, topic, own);
+        return isPublished;
+      },
       (until) => this.#waitForRoom(producer, own.length, until),
       signal,
     );
+    // It was tried at once, if nobody waited before it; what has to wait is not to be overwritten by the next.
+    if (!isPublished) own = Buffer.from(bytes);
+    await publishing;
     return true;
   }
 

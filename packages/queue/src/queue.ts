@@ -16,7 +16,7 @@ import {
   type WorkQueueShape,
   type WorkQueueStatistics,
 } from '@memlane/ring';
-import type { SharedBuffer, SlabStatistics } from '@memlane/slab';
+import type { SlabStatistics } from '@memlane/slab';
 import { Job } from './job.ts';
 import { isSame, Kind, LARGE_BYTES, LargeMessages, type LargeRecord } from './large-messages.ts';
 import { type ProcessOptions, processJobs } from './processing.ts';
@@ -183,18 +183,17 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
     if (messageBytes < IN_PLACE_BYTES) return this.#tryWrite(producer, this.#encode(valid));
     const offset = producer.tryClaim(messageBytes, Kind.inline);
     if (offset === FULL) return false;
-    let encoded: number | Uint8Array;
     try {
-      encoded = this.#messages.codec.encode(valid, producer.view.buffer.subarray(offset, offset + messageBytes));
+      const encoded = this.#messages.codec.encode(valid, producer.view.buffer.subarray(offset, offset + messageBytes));
+      if (typeof encoded === 'number') producer.shrink(encoded, Kind.inline);
+      else if (!this.#putLarge(producer, offset, encoded)) {
+        producer.abort();
+        return false;
+      }
     } catch (error) {
       producer.abort();
       throw error;
     }
-    if (typeof encoded !== 'number') {
-      producer.abort();
-      return this.#tryWrite(producer, encoded);
-    }
-    producer.shrink(encoded);
     producer.commit();
     return true;
   }
@@ -210,14 +209,21 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
     checkSignal(signal);
     signal?.throwIfAborted();
     const producer = this.#enterProducer();
-    const bytes = Buffer.from(this.#encode(this.#validated(value)));
     const { whenFull } = this.#messages;
+    let bytes = this.#encode(this.#validated(value));
     if (whenFull === 'wait') {
-      await this.#attempts.make(
-        () => this.#tryWrite(producer, bytes),
+      let isSent = false;
+      const sending = this.#attempts.make(
+        () => {
+          isSent = this.#tryWrite(producer, bytes);
+          return isSent;
+        },
         (until) => this.#waitForRoom(producer, bytes.length, until),
         signal,
       );
+      // It was tried at once, if nobody waited before it; what has to wait is not to be overwritten by the next.
+      if (!isSent) bytes = Buffer.from(bytes);
+      await sending;
       return true;
     }
     for (;;) {
@@ -382,6 +388,20 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
 
   #tryWrite(producer: WorkProducer, bytes: Uint8Array): boolean {
     if (bytes.length <= producer.maxMessageBytes) return producer.tryWrite(bytes, Kind.inline);
+    const offset = producer.tryClaim(LARGE_BYTES, Kind.large);
+    if (offset === FULL) return false;
+    let isPut = false;
+    try {
+      isPut = this.#putLarge(producer, offset, bytes);
+    } finally {
+      if (!isPut) producer.abort();
+    }
+    if (isPut) producer.commit();
+    return isPut;
+  }
+
+  /** Makes the claim at `offset` a reference to a buffer with those bytes; returns whether there was room for one. */
+  #putLarge(producer: WorkProducer, offset: number, bytes: Uint8Array): boolean {
     if (bytes.length > this.#large.maxLength)
       throw new MemlaneError(
         'ERR_MEMLANE_MESSAGE_TOO_LONG',
@@ -390,14 +410,8 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
       );
     using buffer = this.#large.tryPut(bytes);
     if (buffer === null) return false;
-    return this.#trySendBuffer(producer, buffer);
-  }
-
-  #trySendBuffer(producer: WorkProducer, buffer: SharedBuffer): boolean {
-    const offset = producer.tryClaim(LARGE_BYTES, Kind.large);
-    if (offset === FULL) return false;
+    producer.shrink(LARGE_BYTES, Kind.large);
     this.#large.consign(buffer, producer.view.data, offset, { lane: 0, position: 0 });
-    producer.commit();
     return true;
   }
 
@@ -454,7 +468,10 @@ export class Queue<Value> implements Disposable, AsyncIterable<Job<Value>> {
 
   #enterConsumer(): WorkConsumer {
     this.#expectOpen();
-    this.#consumer ??= this.#parts.messages.consumer();
+    if (this.#consumer === undefined) {
+      this.#consumer = this.#parts.messages.consumer();
+      this.#large.tidy(); // the one before it may have died beside something that was done with
+    }
     return this.#consumer;
   }
 

@@ -64,10 +64,14 @@ export class WorkProducer extends WorkEndpoint {
     return offset;
   }
 
-  /** Makes the last claim shorter: for what is not known how long it will be before it is written. @throws as {@link tryClaim} */
-  shrink(length: number): void {
+  /**
+   * Makes the last claim shorter, and gives it another type: for what is not known before it is written.
+   *
+   * @throws ERR_MEMLANE_ARGUMENT when there is none, or it would be longer; ERR_MEMLANE_CLOSED.
+   */
+  shrink(length: number, type = 0): void {
     this.expectOpen();
-    this.#writer.shrink(length);
+    this.#writer.shrink(length, type);
   }
 
   /**

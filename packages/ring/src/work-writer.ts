@@ -79,12 +79,12 @@ export class WorkWriter {
     return cells.payloadAt(index);
   }
 
-  /** Makes the last claim shorter. @throws ERR_MEMLANE_ARGUMENT when there is none, or it would be longer. */
-  shrink(length: number): void {
+  /** Makes the last claim shorter, and gives it a type. @throws ERR_MEMLANE_ARGUMENT when there is none, or it would be longer. */
+  shrink(length: number, type: number): void {
     checkInteger('length', length, 0, this.claimedMessages > 0 ? this.#lastBytes : -1);
-    const cells = this.#cells;
+    checkInteger('type', type, -(2 ** 31), 2 ** 31 - 1);
     const index = this.#claims[this.claimedMessages - 1] & this.#mask;
-    cells.writeHeader(index, length, cells.typeOf(index));
+    this.#cells.writeHeader(index, length, type);
     this.claimedBytes += length - this.#lastBytes;
     this.#lastBytes = length;
   }

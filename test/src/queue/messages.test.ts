@@ -16,14 +16,15 @@ afterEach(() => {
   for (const part of open.splice(0).reverse()) part[Symbol.dispose]();
 });
 
+/** Neither codec tells -0 from 0. */
 const json = fc
   .jsonValue({ depthSize: 'small', noUnicodeString: false })
-  .map((value) => (Object.is(value, -0) ? 0 : value));
+  .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
 const structured = fc.letrec<{ any: unknown }>((tie) => ({
   any: fc.oneof(
     { maxDepth: 3 },
     fc.string({ unit: 'binary' }),
-    fc.double(),
+    fc.double().map((value) => value + 0),
     fc.integer(),
     fc.boolean(),
     fc.constant(null),

@@ -75,6 +75,11 @@ export class SlotTable {
     return isByteWriteLocked(this.file.fd, slotByte(slot));
   }
 
+  /** Which owner of the slot it is, or was: a number that each gets before it is active. */
+  tenantOf(slot: number): number {
+    return load(this.words, this.baseOf(slot) + GENERATION);
+  }
+
   /** Process that owns or last owned the slot; for messages to people. */
   pidOf(slot: number): number {
     return load(this.words, this.baseOf(slot) + PID);

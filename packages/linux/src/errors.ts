@@ -92,6 +92,12 @@ export const ERROR_CODES = {
     meaning: 'The file belongs to neither this user nor root, so its contents cannot be trusted.',
     remedy: 'Run as the owner, or name that user in trustOwner if you mean it.',
   },
+  ERR_MEMLANE_PEER_DIED: {
+    meaning:
+      'The server died (or closed) while it had the request: as often as the service allows, or when a part of a stream had come.',
+    remedy:
+      'Send the request again, if it may be done twice; find out what the servers die of; allow more retries when creating the service.',
+  },
   ERR_MEMLANE_PERMISSIVE: {
     meaning: 'Every user of the machine may write to the file, so its contents cannot be trusted.',
     remedy: 'Remove the permission (chmod o-w), or pass allowWorldWritable if you mean it.',
@@ -104,6 +110,10 @@ export const ERROR_CODES = {
   ERR_MEMLANE_READ_ONLY: {
     meaning: 'The region or file was opened with read access, and a call, or a store through its memory, would write.',
     remedy: "Open it with access 'readwrite'.",
+  },
+  ERR_MEMLANE_REMOTE: {
+    meaning: 'The handler of the server has failed; error.cause is what it has thrown, with name, message and code.',
+    remedy: 'See error.cause.',
   },
   ERR_MEMLANE_SIGNATURE: {
     meaning: 'The file was made by a build whose layout differs from this one, though the version number is the same.',

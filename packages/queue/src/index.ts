@@ -32,4 +32,21 @@ export {
 export type { MessageOptions, WhenFull } from './queue-options.ts';
 export { listQueues, type Pattern, type QueueDescription, type QueueEntry } from './queue-store.ts';
 export type { Schema } from './schema.ts';
+export {
+  attachService,
+  type CreateServiceOptions,
+  createAnonymousService,
+  createService,
+  openOrCreateService,
+  openService,
+  type RequestOptions,
+  removeService,
+  Service,
+  type ServiceDescriptor,
+  type ServiceShape,
+  type ServiceStatistics,
+  type StreamOptions,
+} from './service.ts';
+export type { ServiceOptions } from './service-options.ts';
+export type { RequestContext, ServeOptions, ServiceHandler } from './service-server.ts';
 export type { Published, Subscription, SubscriptionOptions } from './subscription.ts';

@@ -89,7 +89,7 @@ export class LargeMessages {
   }
 
   /** The value in the buffer of a record. @throws ERR_MEMLANE_STALE when the record is done with; what the codec throws. */
-  decode<Value>({ reference }: LargeRecord, codec: Codec<Value>): Value {
+  decode<Value>({ reference }: LargeRecord, codec: Pick<Codec<Value>, 'decode'>): Value {
     using buffer = this.#slab.take(reference);
     return codec.decode(buffer.data, 0, buffer.length);
   }

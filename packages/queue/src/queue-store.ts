@@ -21,7 +21,7 @@ export interface QueueDescription {
 }
 
 /** How messages find their readers. */
-export type Pattern = 'work' | 'topics';
+export type Pattern = 'work' | 'topics' | 'service';
 
 const EXTENSION = '.queue';
 const DESCRIPTION = 'queue.json';
@@ -110,7 +110,7 @@ function parse(text: string, path: string): QueueDescription {
   const { version, pattern, codec, type, createdAt } = description ?? {};
   if (version !== VERSION)
     throw new MemlaneError('ERR_MEMLANE_VERSION', `The queue has version ${version}, this build ${VERSION}`, { path });
-  if (pattern !== 'work' && pattern !== 'topics') throw corrupt('pattern', Number.NaN, path);
+  if (pattern !== 'work' && pattern !== 'topics' && pattern !== 'service') throw corrupt('pattern', Number.NaN, path);
   for (const [field, value] of Object.entries({ codec, type, createdAt }))
     if (typeof value !== 'string') throw corrupt(field, Number.NaN, path);
   return description as QueueDescription;

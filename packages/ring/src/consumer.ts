@@ -191,11 +191,18 @@ export class Consumer extends LaneEndpoint implements AsyncIterable<Message> {
     return this.waiter.waitSync(this.#hasWork, timeoutMs);
   }
 
-  /** Resolves when there is a message, or the stream has ended. @throws (rejects) as {@link waitSync}; the signal's reason. */
-  async wait(options: WaitOptions = {}): Promise<void> {
+  /**
+   * Resolves when there is a message, or the stream has ended; or when `until` says so, which is asked whenever anything happens: a
+   * producer comes, rings, or is gone.
+   *
+   * @throws (rejects) as {@link waitSync}; the signal's reason; what `until` throws.
+   */
+  async wait(options: WaitOptions & { readonly until?: () => boolean } = {}): Promise<void> {
     this.expectOpen();
-    const { signal } = checkOptions('options', options);
-    await this.waiter.wait(this.#hasWork, signal);
+    const { signal, until } = checkOptions('options', options);
+    if (until === undefined) return this.waiter.wait(this.#hasWork, signal);
+    checkType('until', until, 'function');
+    await this.waiter.wait(() => this.#hasWork() || until(), signal);
   }
 
   /** Whether the producer has ended the stream and everything in it has been read. */

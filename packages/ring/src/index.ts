@@ -70,3 +70,5 @@ export {
   type WorkQueueDescriptor,
   type WorkQueueStatistics,
 } from './work-queue.ts';
+export type { WorkVigil } from './work-vigil.ts';
+export type { Inspector } from './work-withdrawal.ts';

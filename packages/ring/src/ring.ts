@@ -147,6 +147,8 @@ export class Ring implements Disposable {
   /** Data bytes of each producer. */
   readonly capacityBytes: number;
   readonly topology: Topology;
+  /** Places of producers. */
+  readonly producers: number;
   readonly #mapped: MappedRing;
   readonly #endpoints = new Set<Endpoint>();
 
@@ -155,6 +157,7 @@ export class Ring implements Disposable {
     this.#mapped = mapped;
     this.capacityBytes = mapped.lanes.facts.capacityBytes;
     this.topology = mapped.lanes.facts.topology;
+    this.producers = mapped.lanes.facts.producers;
   }
 
   /** Where the ring is; undefined for an anonymous one. */
@@ -245,6 +248,18 @@ export class Ring implements Disposable {
     const { lanes, table } = this.#open();
     const lane = checkInteger('lane', checkOptions('place', place).lane, 0, lanes.facts.producers - 1);
     return lanes.isOver(lane, place.position as Position, () => table.isTaken(lane) && table.isAlive(lane));
+  }
+
+  /**
+   * Who has a producer's place: a number that each owner of it has another one than the one before (of 2^18); undefined while
+   * nobody alive has it. One system call.
+   */
+  tenantOf(lane: number): number | undefined {
+    const { lanes, table } = this.#open();
+    checkInteger('lane', lane, 0, lanes.facts.producers - 1);
+    // In this order: of two owners in a row the first one is gone when the second one has its number.
+    const tenant = table.tenantOf(lane);
+    return table.isTaken(lane) && table.isAlive(lane) ? tenant : undefined;
   }
 
   /**

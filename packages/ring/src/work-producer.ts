@@ -5,6 +5,8 @@ import type { RecordView } from './lane-memory.ts';
 import { FULL } from './lane-writer.ts';
 import { lengthOf } from './message-length.ts';
 import { WorkEndpoint, type WorkPlace } from './work-endpoint.ts';
+import { WorkVigil } from './work-vigil.ts';
+import { type Inspector, withdraw } from './work-withdrawal.ts';
 import { WorkWriter } from './work-writer.ts';
 
 // Constants of this module: see lane-writer.ts.
@@ -35,6 +37,8 @@ export class WorkProducer extends WorkEndpoint {
   /** Longest message, in bytes. */
   readonly maxMessageBytes: number;
   readonly #writer: WorkWriter;
+  readonly #place: WorkPlace;
+  readonly #vigils = new Set<WorkVigil>();
   #ended = false;
   readonly #writes = new OrderedAttempts();
   readonly #hasRoom = (): boolean => this.#writer.hasRoom() || (this.sweep() && this.#writer.hasRoom());
@@ -47,6 +51,7 @@ export class WorkProducer extends WorkEndpoint {
     this.view = view;
     this.maxMessageBytes = messageBytes;
     this.#writer = new WorkWriter(this.cells, this.me);
+    this.#place = place;
   }
 
   /**
@@ -184,6 +189,37 @@ export class WorkProducer extends WorkEndpoint {
     this.wake(this.consumers, this.consumers.peers.length);
   }
 
+  /**
+   * Takes messages back that no consumer has: those that wait, and dead letters, whoever wrote them. Goes through all cells;
+   * does not block. Returns how many it was.
+   *
+   * @param wanted which. What it is shown may change under it; so what is taken, it was shown once more.
+   * @param taken called with each, in place; the message is gone when it returns, or throws.
+   * @throws ERR_MEMLANE_CLOSED; what these throw; ERR_MEMLANE_TRUNCATED and the like when the file was cut.
+   */
+  withdraw(wanted: Inspector<boolean>, taken: Inspector<void>): number {
+    this.expectOpen();
+    const counts = withdraw(this.cells, this.me, wanted, taken);
+    if (counts.taken > 0) this.wake(this.producers, counts.taken);
+    if (counts.returned > 0) this.wake(this.consumers, counts.returned);
+    return counts.taken;
+  }
+
+  /**
+   * Makes a watch over the consumers, for whoever waits for what comes of its messages: while it is kept, what dead consumers have
+   * held is given back, and then `look` is called, at each death and now and then (100 ms). Keeps no process alive.
+   *
+   * @param look returns whether to go on; when not, until it is kept anew. Told what has failed, if anything. Must not throw.
+   */
+  vigil(look: (failure?: unknown) => boolean): WorkVigil {
+    this.expectOpen();
+    const { table } = this.#place.work;
+    const row = { first: this.producers.peers.length, count: this.consumers.peers.length };
+    const vigil = new WorkVigil(table, row, () => this.sweep(), look);
+    this.#vigils.add(vigil);
+    return vigil;
+  }
+
   /** Whether any consumer is attached, and alive, now. */
   override isPeerAlive(): boolean {
     this.expectOpen();
@@ -193,6 +229,7 @@ export class WorkProducer extends WorkEndpoint {
   override close(): void {
     if (this.closed) return;
     this.#writer.close('ERR_MEMLANE_CLOSED');
+    for (const vigil of this.#vigils) vigil.close();
     try {
       this.#writer.abort();
     } catch {

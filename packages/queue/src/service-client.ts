@@ -222,8 +222,13 @@ export class ServiceClient<Request, Reply> {
     try {
       const record = type === Kind.large ? LargeMessages.read(view.data, begin, end - begin) : undefined;
       if (record !== undefined) this.#passed.push(record);
-      call = head.tenant === this.#places?.tenant ? this.#calls.get(correlation) : undefined;
-      if (call === undefined) return; // cancelled, or answered already
+      if (head.tenant !== this.#places?.tenant) return; // a predecessor's
+      call = this.#calls.get(correlation);
+      if (call === undefined) {
+        // Cancelled, or answered already. A server that got it after the death of another has not heard of that.
+        if (kind === ReplyKind.item && delivery > 1) this.#tell(correlation, CANCELLED);
+        return;
+      }
       const { large, codec, readReply: read } = this.#context;
       const decoded = <Value>(decoder: Pick<Codec<Value>, 'decode'>): Value =>
         record === undefined ? decoder.decode(view.buffer, begin, end) : large.decode(record, decoder);

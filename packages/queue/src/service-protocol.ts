@@ -31,7 +31,8 @@
  *   the reply ring for a moment, and gives it up.
  *
  * A request that is cancelled is taken back where no server has it. Where one has, it is told by `control`, which it read before it
- * could take any request; should it die instead, the client's vigil takes the request back, if it is faster than the next server.
+ * could take any request; should it die instead, the client's vigil takes the request back, or else tells the next server, when that
+ * sends something of a stream. (One that sends a single reply is let do so.)
  */
 
 /**

@@ -92,8 +92,12 @@ export class ServiceServer<Request, Reply> {
     void this.#listen();
     try {
       for (let count = 1; !this.#stopping.signal.aborted; count++) {
-        const delivery = await this.#requests.take({ signal: this.#stopping.signal });
-        if (delivery === null) break;
+        // Not take(): a cancellation could be read between its end and the next line, and would be for nothing.
+        const delivery = this.#requests.tryTake();
+        if (delivery === null) {
+          await this.#requests.wait({ signal: this.#stopping.signal });
+          continue;
+        }
         this.#begin(delivery);
         while (!this.#closed && this.#underWay >= this.#concurrency) await this.#change();
         if (count % TAKES_A_TURN === 0) await nextTurn();

@@ -1,4 +1,5 @@
 import { type Kind, sizeLabel } from './case.ts';
+import { ORDER_BYTES } from './order.ts';
 import type { Result, Sample } from './run.ts';
 import { median } from './statistics.ts';
 
@@ -74,6 +75,30 @@ const throughputAims: readonly RatioAim[] = [
   },
 ];
 
+/** Of typed messages. */
+const messageAims: readonly RatioAim[] = [
+  ...['memlane queue', 'memlane pubsub'].flatMap((name) => [
+    ...['json', 'advanced'].map((serialization) => ({
+      title: `of child_process ${serialization}`,
+      ours: [name, ORDER_BYTES] as const,
+      theirs: [`child_process ${serialization}`, ORDER_BYTES] as const,
+      atLeast: 10,
+    })),
+    {
+      title: 'of zeromq with msgpackr',
+      ours: [name, ORDER_BYTES] as const,
+      theirs: ['zeromq, msgpackr', ORDER_BYTES] as const,
+      atLeast: 5,
+    },
+  ]),
+  {
+    title: 'of packing first and copying then',
+    ours: ['memlane ring, packed in place', ORDER_BYTES],
+    theirs: ['memlane ring, packed and copied', ORDER_BYTES],
+    atLeast: 1,
+  },
+];
+
 /** What the guard costs a message that is committed by itself, in nanoseconds: one check each side. */
 const guardCostNs = 8;
 
@@ -107,7 +132,7 @@ export function messagesPerSecond({ messages, elapsedNs = Number.NaN }: Sample):
 /** Judges the aims whose cases were run. */
 export function judge(results: readonly Result[]): Aim[] {
   return [
-    ...throughputAims.flatMap((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
+    ...[...throughputAims, ...messageAims].flatMap((aim) => judgeRatio(aim, results, 'throughput', messagesPerSecond)),
     ...judgeGuard(results),
     ...roundTripAims.flatMap((aim) =>
       judgeRatio(aim, results, 'roundTrip', (sample) => sample.roundTripNs?.p50 ?? Number.NaN),

@@ -49,5 +49,5 @@ export function describeMachine(cores: Cores | undefined, compiler: string | und
 
 function describePinning({ producer, consumer }: Cores, suite: Suite): string {
   const alone = `producer core ${producer}, consumer core ${consumer}`;
-  return suite === 'pairs' ? alone : `one ${alone}; several dealt out over both`;
+  return suite === 'topologies' ? `one ${alone}; several dealt out over both` : alone;
 }

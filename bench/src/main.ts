@@ -7,6 +7,7 @@ import { loadCatalog } from './catalog.ts';
 import { DisturbanceMeter } from './disturbance.ts';
 import { type IdleResult, measureIdle } from './idle.ts';
 import { chooseCores, describeMachine } from './machine.ts';
+import { loadMessageCatalog } from './message-catalog.ts';
 import { buildNative, groupPrograms, pairPrograms } from './native-build.ts';
 import { parseOptions, usage } from './options.ts';
 import {
@@ -45,8 +46,9 @@ const say = (line: string): void => {
 const cores = chooseCores();
 const { suite, only, sizes, sampleSeconds, rounds } = options;
 const isPairs = suite === 'pairs';
-const native = buildNative(isPairs ? pairPrograms : groupPrograms);
-const catalog = await (isPairs ? loadCatalog(native) : loadTopologyCatalog(native));
+const native = buildNative(suite === 'topologies' ? groupPrograms : pairPrograms);
+const catalogs = { pairs: loadCatalog, topologies: loadTopologyCatalog, messages: loadMessageCatalog };
+const catalog = await catalogs[suite](native);
 const isWanted = (subject: Case): boolean =>
   only.test(label(subject)) && (subject.kind === 'roundTrip' || sizes.includes(subject.sizeBytes));
 const cases = catalog.cases.filter(isWanted);
@@ -59,11 +61,13 @@ say('');
 
 const machine = describeMachine(cores, native.compiler, suite);
 const command = ['pnpm bench', ...process.argv.slice(2)].join(' ');
-const aims = isPairs ? [...judge(results), ...judgeIdle(idle)] : judgeTopologies(results);
+const aims = suite === 'topologies' ? judgeTopologies(results) : [...judge(results), ...judgeIdle(idle)];
 const notes = [...catalog.leftOut, ...stalledNotes(results)];
 const text = [
-  formatHeader(isPairs ? pairDrawing : topologyDrawing, machine, command),
-  ...(isPairs ? [formatThroughput(results), formatRoundTrips(results), formatIdle(idle)] : [formatTopologies(results)]),
+  formatHeader(suite === 'topologies' ? topologyDrawing : pairDrawing, machine, command),
+  ...(suite === 'topologies'
+    ? [formatTopologies(results)]
+    : [formatThroughput(results), formatRoundTrips(results), formatIdle(idle)]),
   formatAims(aims),
   formatNotes(results, notes),
 ]

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { allSizes } from './catalog.ts';
+import { ORDER_BYTES } from './order.ts';
 import { topologySizes } from './topology-catalog.ts';
 
-export type Suite = 'pairs' | 'topologies';
+const SUITES = ['pairs', 'topologies', 'messages'] as const;
+export type Suite = (typeof SUITES)[number];
 
 export interface Options {
   readonly suite: Suite;
@@ -16,7 +18,8 @@ export interface Options {
 }
 
 export const usage: string = `pnpm bench [-- OPTION ...]
-  --suite NAME     pairs (default): one producer, one consumer; topologies: several, on either side
+  --suite NAME     pairs (default): one producer, one consumer; topologies: several, on either side;
+                   messages: typed ones, of ten fields
   --only REGEX     only cases whose name matches; round trips are called "round trip NAME",
                    topologies "mpsc 8x1 NAME", "broadcast 1x4 NAME", "work queue 2x2 NAME"
   --sizes 8,64     only these payload sizes, in bytes (${allSizes.join(', ')}; of topologies
@@ -45,9 +48,8 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
   });
   if (values.help) return undefined;
   const { suite, quick } = values;
-  if (suite !== 'pairs' && suite !== 'topologies')
-    throw new RangeError(`--suite: ${suite} is not one of pairs, topologies`);
-  const possibleSizes = suite === 'pairs' ? allSizes : topologySizes;
+  if (!isSuite(suite)) throw new RangeError(`--suite: ${suite} is not one of ${SUITES.join(', ')}`);
+  const possibleSizes = { pairs: allSizes, topologies: topologySizes, messages: [ORDER_BYTES] }[suite];
   const sizes = values.sizes?.split(',').map(Number) ?? defaultSizes(suite, quick);
   const unknown = sizes.find((size) => !possibleSizes.includes(size));
   if (unknown !== undefined) throw new RangeError(`--sizes: ${unknown} is not one of ${possibleSizes.join(', ')}`);
@@ -66,7 +68,12 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
   };
 }
 
+function isSuite(name: string): name is Suite {
+  return (SUITES as readonly string[]).includes(name);
+}
+
 function defaultSizes(suite: Suite, quick: boolean): readonly number[] {
   if (suite === 'topologies') return [64];
+  if (suite === 'messages') return [ORDER_BYTES];
   return quick ? [64, 1024] : allSizes;
 }

@@ -1,6 +1,8 @@
 import type { MemlaneError } from '@memlane/linux';
 import type { LatestReader, LatestValue, LatestWriter } from '@memlane/ring';
-import { Packr } from 'msgpackr';
+// Without the native extraction of strings that 'msgpackr' brings along: it can't read shared memory.
+import { Packr } from 'msgpackr/pack';
+import * as unpacking from 'msgpackr/unpack';
 import { type Codec, undecodable } from './codec.ts';
 
 /*
@@ -16,6 +18,11 @@ const MOST_STRUCTURES = 256;
 /** msgpackr goes on in memory of its own unless it has so much room to begin with. */
 const LEAST_ROOM = 2_200;
 const SCRATCH_BYTES = 65_536;
+/**
+ * Somebody else in this process may have turned the native extraction on, which fails once a message, at a cost (14 us). What
+ * is longer than this loses less by that than by being copied.
+ */
+const COPIED_BYTES = 16_384;
 
 type Structures = string[][];
 interface SavedStructures {
@@ -49,14 +56,22 @@ export function createMsgpackCodec(shared: LatestValue): Codec<unknown> {
       return packed.length;
     },
     decode(source, start, end) {
+      const length = end - start;
+      const isCopied = isNative() && length <= COPIED_BYTES;
       try {
-        return packr.unpack(source, { start, end });
+        if (!isCopied) return packr.unpack(source, { start, end });
+        source.copy(scratch, 0, start, end);
+        return packr.unpack(scratch, { start: 0, end: length });
       } catch (cause) {
         throw undecodable('msgpack', cause);
       }
     },
   };
 }
+
+/** The types of msgpackr have forgotten it. */
+const isNative = (): boolean =>
+  (unpacking as { readonly isNativeAccelerationEnabled?: boolean }).isNativeAccelerationEnabled === true;
 
 function readStructures(reader: LatestReader): Structures {
   const latest = reader.read();

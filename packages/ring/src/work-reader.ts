@@ -19,6 +19,9 @@ const { free: FREE, returned: RETURNED, delayed: DELAYED, dead: DEAD } = CellSta
 const TAIL = WORK_WORDS.fields.tail.offset >> 2;
 const HEAD = WORK_WORDS.fields.head.offset >> 2;
 
+/** The head moves by an eighth of the capacity at once. */
+const HEAD_SHIFT = 3;
+
 /** Looks that others may spoil, by moving the head, before one gives up: only a peer that writes nonsense does. */
 const MOST_TRIES = 10_000;
 
@@ -31,6 +34,8 @@ export class WorkReader {
   readonly #capacity: number;
   readonly #mask: number;
   readonly #shift: number;
+  /** The head is helped by so many messages at once: all consumers look at it for each. */
+  readonly #headStep: number;
   /** The bits that name the owner. */
   readonly #me: number;
   /** The counter of returns when the look at all cells began that found the last of them. */
@@ -65,6 +70,7 @@ export class WorkReader {
     this.#capacity = capacity;
     this.#mask = capacity - 1;
     this.#shift = 31 - Math.clz32(capacity);
+    this.#headStep = Math.max(1, capacity >> HEAD_SHIFT);
     this.#me = me;
     this.#seenReturns = cells.returns;
     this.#unseen = capacity; // what was given back before
@@ -211,8 +217,8 @@ export class WorkReader {
     const late = this.#late;
     for (let tries = MOST_TRIES; tries > 0; tries--) {
       const head = load(this.#words, this.#head);
-      // Behind the head there is nothing; nor further ahead than a round, but for one who was away for 2^31 messages.
-      if ((this.#from - head) >>> 0 > this.#capacity) {
+      // Behind the head there is nothing; nor much further ahead than a round, but for one who was away for 2^31 messages.
+      if ((this.#from - head) >>> 0 > this.#capacity + this.#headStep) {
         this.#from = head;
         late.clear();
       }
@@ -231,7 +237,7 @@ export class WorkReader {
       if (!this.#claim(this.#cells.stateAt(index), isLate ? late.found : this.#found)) continue;
       if (isLate) late.pass();
       else this.#from = (position + 1) | 0;
-      this.#helpHead(head);
+      if (((this.#from - head) | 0) >= this.#headStep) this.#helpHead(head);
       const behind = load(this.#words, this.#cells.stateAt((index + 1) & this.#mask));
       this.madeRoom = (behind & STATE_MASK) !== READY;
       return index;

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { cellMutants } from './cell-mutants.ts';
 import { COUNTER_SCENARIOS, LATEST_SCENARIOS } from './cell-names.ts';
 import { exploration, summary } from './exploration.ts';
+import { searched } from './scenario-names.ts';
 
 const WATCHDOG_MS = 300_000;
 const lines: string[] = [];
@@ -13,7 +14,7 @@ describe.each([
   ['a latest value', LATEST_SCENARIOS],
   ['counters', COUNTER_SCENARIOS],
 ])('in every schedule, %s', (_, scenarios) => {
-  test.each<LatestOrCounterScenario>(scenarios)(
+  test.each(searched<LatestOrCounterScenario>(scenarios))(
     'keeps its promises: %s',
     async (scenario) => {
       const result = await exploration(scenario);

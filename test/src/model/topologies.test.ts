@@ -2,12 +2,12 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { exploration, summary } from './exploration.ts';
 import { growthMutants } from './growth-mutants.ts';
 import { resizeMutants } from './resize-mutants.ts';
+import { searched } from './scenario-names.ts';
 import { topologyMutants } from './topology-mutants.ts';
 import {
   BROADCAST_SCENARIOS,
   GROWTH_SCENARIOS,
   LANE_SCENARIOS,
-  LONG_SCENARIO,
   LOSSY_SCENARIOS,
   RESIZE_SCENARIOS,
 } from './topology-names.ts';
@@ -20,8 +20,7 @@ afterAll(() => {
 
 describe('in every schedule, a ring with many ends', () => {
   const all = [...BROADCAST_SCENARIOS, ...LOSSY_SCENARIOS, ...LANE_SCENARIOS, ...RESIZE_SCENARIOS, ...GROWTH_SCENARIOS];
-  const isShort = (name: string): boolean => process.env.MEMLANE_MODEL_BOUND !== undefined || name !== LONG_SCENARIO;
-  test.each(all.filter(isShort))(
+  test.each(searched(all))(
     'keeps its promises: %s',
     async (scenario) => {
       const result = await exploration(scenario);

@@ -44,8 +44,6 @@ export const LANE_SCENARIOS = [
   'bus: consumer killed, a producer comes',
 ] as const;
 
-/** Too long for every day: searched to its end with MEMLANE_MODEL_BOUND; its mutant is found soon. */
-export const LONG_SCENARIO = 'mpsc: a producer is killed as it comes';
 export const RESIZE_SCENARIOS = [
   'resize: grown while it is read',
   'resize: grown and shrunk while it is read',

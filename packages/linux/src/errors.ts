@@ -113,7 +113,7 @@ export const ERROR_CODES = {
   },
   ERR_MEMLANE_REMOTE: {
     meaning: 'The handler of the server has failed; error.cause is what it has thrown, with name, message and code.',
-    remedy: 'See error.cause.',
+    remedy: 'Read error.cause; mend the handler, or what it was asked.',
   },
   ERR_MEMLANE_SIGNATURE: {
     meaning: 'The file was made by a build whose layout differs from this one, though the version number is the same.',

@@ -174,10 +174,12 @@ test('two serve what one asks, in one thread, and a worker thread, too', async (
   });`;
   const worker = new Worker(code, { eval: true, workerData: server.descriptor() });
   await new Promise((resolve) => worker.once('message', resolve));
-  const replies = await Promise.all(Array.from({ length: 30 }, (_, n) => client.request(n)));
+  const replies = new Set<string>();
+  for (const deadline = performance.now() + 10_000; replies.size < 3 && performance.now() < deadline; )
+    for (const reply of await Promise.all(Array.from({ length: 30 }, (_, n) => client.request(n)))) replies.add(reply);
   worker.postMessage('end');
   await new Promise((resolve) => worker.once('exit', resolve));
-  expect(new Set(replies)).toEqual(new Set(['one', 'other', 'thread']));
+  expect(replies).toEqual(new Set(['one', 'other', 'thread']));
 });
 
 describe('errors', () => {
@@ -510,6 +512,24 @@ describe('deaths', () => {
     const asked = service.request({ n: 3, late: 300 });
     await until(() => service.statistics().requests.dead === 0);
     await asked;
+    expectNothingLeft(service as Service<never, never>);
+  });
+
+  test('replies that a client has not read when it is killed give their memory back', async () => {
+    const service = make();
+    let answer: () => void = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const handler = (): Promise<string> => answered.then(() => LARGE);
+    void service.serve(handler, { concurrency: 2 });
+    await using client = new Program('service-client', { path: path(), requests: [1, 2] });
+    await until(() => service.statistics().requests.claimed === 2);
+    client.kill('SIGSTOP');
+    answer();
+    await until(() => service.statistics().requests.claimed === 0);
+    expect(service.statistics().large.used).toBe(2);
+    await killed(client);
     expectNothingLeft(service as Service<never, never>);
   });
 

@@ -51,7 +51,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   ),
   'name not looked at after the lock': {
     module: '/core/dist/shared-file.js',
-    edits: [{ from: 'if (!this.anonymous && status(this.fd).nlink === 0)', to: 'if (false)' }],
+    edits: [{ from: 'if (!this.anonymous && !this.#awaitsName && status(this.fd).nlink === 0)', to: 'if (false)' }],
   },
   'death not watched': {
     module: '/core/dist/waiting.js',

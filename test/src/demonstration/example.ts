@@ -52,6 +52,12 @@ export class Example implements Disposable {
     }
   }
 
+  /** As {@link prints}; returns the line. */
+  async line(text: string): Promise<string> {
+    await this.prints(text);
+    return this.#stdout.split('\n').find((line) => line.includes(text)) as string;
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

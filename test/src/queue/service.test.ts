@@ -57,8 +57,10 @@ async function failureOf(promise: Promise<unknown>): Promise<Failure> {
   throw new Error('it did not fail');
 }
 
-function expectNothingLeft(service: Service<never, never>): void {
-  service.tidy();
+/** Soon: a server acknowledges a request after it has replied to it. */
+async function expectNothingLeft(service: Service<never, never>): Promise<void> {
+  await until(() => service.statistics().requests.claimed === 0);
+  await until(() => service.tidy() === 0 && service.statistics().large.used === 0);
   const { requests, large } = service.statistics();
   expect(requests).toMatchObject({ ready: 0, claimed: 0, returned: 0, dead: 0 });
   expect(large).toMatchObject({ used: 0, references: 0 });
@@ -96,7 +98,7 @@ describe.each(['named', 'anonymous', 'disk'] as const)('%s', (backing) => {
       void server.serve((value) => ({ echo: value }));
       for (const value of [1, 'Käse', { deep: [null, { tea: true }] }, LARGE, { LARGE }, ''])
         expect(await client.request(value)).toEqual({ echo: value });
-      expectNothingLeft(client as Service<never, never>);
+      await expectNothingLeft(client as Service<never, never>);
     },
   );
 });
@@ -121,7 +123,7 @@ test('of many at the same time each gets its own reply, in whatever order they c
   const asked = Array.from({ length: 300 }, (_, n) => (n % 2 === 0 ? client : other).request(n));
   expect(await Promise.all(asked)).toEqual(Array.from({ length: 300 }, (_, n) => n * n));
   expect(order).not.toEqual(order.toSorted((one, two) => one - two));
-  expectNothingLeft(client as Service<never, never>);
+  await expectNothingLeft(client as Service<never, never>);
 });
 
 test('at the most so many are handled at the same time', async () => {
@@ -192,7 +194,7 @@ describe('errors', () => {
     expect(failure).toMatchObject({ name: 'MemlaneError', code: 'ERR_MEMLANE_REMOTE' });
     expect(failure.cause).toMatchObject({ name: 'RangeError', message: 'no tea', code: 'E_NONE' });
     expect((await failureOf(client.request('value'))).cause).toMatchObject({ message: 'a text' });
-    expectNothingLeft(server as Service<never, never>);
+    await expectNothingLeft(server as Service<never, never>);
   });
 
   test('schemas are asked on both sides, and a server outlives what they refuse', async () => {
@@ -234,17 +236,21 @@ describe('errors', () => {
 describe('timeouts and aborts', () => {
   test('a timeout rejects, aborts the handler, and its late reply is nobody’s', async () => {
     const reasons: unknown[] = [];
+    let handled = 0;
     const [client, server] = pair<number, number>(async (n, { signal }) => {
       signal.addEventListener('abort', () => reasons.push(signal.reason.name));
-      if (n < 0) await pause(50);
+      if (n < 0) await until(() => signal.aborted);
+      handled += 1;
       return n;
     });
-    expect(await failureOf(client.request(-1, { timeoutMs: 10 }))).toMatchObject({ name: 'TimeoutError' });
+    // Long enough for the handler to have begun, also on a busy machine.
+    expect(await failureOf(client.request(-1, { timeoutMs: 500 }))).toMatchObject({ name: 'TimeoutError' });
     await until(() => reasons.length === 1);
     expect(reasons).toEqual(['AbortError']);
     expect(await client.request(1, { timeoutMs: 10_000 })).toBe(1);
+    await until(() => handled === 2);
     await pause(60);
-    expectNothingLeft(server as Service<never, never>);
+    await expectNothingLeft(server as Service<never, never>);
   });
 
   test('what no server has begun is taken back', async () => {
@@ -341,7 +347,7 @@ describe('streams', () => {
     for (const [index, items] of (await Promise.all(streams)).entries())
       expect(items.map(({ at }) => at)).toEqual(Array.from({ length: [0, 1, 5, 100][index] }, (_, at) => at));
     await pause(10);
-    expectNothingLeft(server as Service<never, never>);
+    await expectNothingLeft(server as Service<never, never>);
   });
 
   test('what is no stream is a stream of one, and an array is a value', async () => {
@@ -378,7 +384,7 @@ describe('streams', () => {
     for await (const item of client.stream(0)) if (item === 20) break;
     await until(() => ended);
     await until(() => server.statistics().requests.claimed === 0);
-    expectNothingLeft(server as Service<never, never>);
+    await expectNothingLeft(server as Service<never, never>);
   });
 
   test('an error comes after the items before it', async () => {
@@ -440,7 +446,7 @@ describe('deaths', () => {
     await third.next('holds');
     await killed(third);
     expect(await rejectionOf(asked[1] as Promise<unknown>)).toBe('ERR_MEMLANE_PEER_DIED'); // without anybody who serves
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('without retries it is rejected at once, though nobody is left', async () => {
@@ -450,7 +456,7 @@ describe('deaths', () => {
     await server.next('holds');
     await killed(server);
     expect(await asked).toBe('ERR_MEMLANE_PEER_DIED');
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('a stream that had begun is rejected, one that had not begins anew', async () => {
@@ -474,7 +480,7 @@ describe('deaths', () => {
     expect((await item).value).toBe(3);
     await fresh.return(undefined);
     await until(() => service.statistics().requests.claimed === 0);
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('of a client that is killed, requests are skipped, handlers aborted, replies dropped', async () => {
@@ -496,7 +502,7 @@ describe('deaths', () => {
     expect(await service.request({ n: 7 })).toEqual({ square: 49, deliveries: 1 });
     expect(server.all('begun')).toEqual([]); // neither of those that waited
     await until(() => service.statistics().requests.claimed === 0);
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('what a client that is killed has left as dead letters goes, too; and what had come for it', async () => {
@@ -512,7 +518,7 @@ describe('deaths', () => {
     const asked = service.request({ n: 3, late: 300 });
     await until(() => service.statistics().requests.dead === 0);
     await asked;
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('replies that a client has not read when it is killed give their memory back', async () => {
@@ -530,7 +536,7 @@ describe('deaths', () => {
     await until(() => service.statistics().requests.claimed === 0);
     expect(service.statistics().large.used).toBe(2);
     await killed(client);
-    expectNothingLeft(service as Service<never, never>);
+    await expectNothingLeft(service as Service<never, never>);
   });
 
   test('a server that leaves in good order answers what it has', async () => {

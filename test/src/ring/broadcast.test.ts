@@ -336,13 +336,15 @@ describe('a producer that overwrites', () => {
       });
       await writer.next('written');
       type Total = { read: number; lost: number; losses: number; due: number };
+      let readByAny = 0;
       for (const [at, one] of readers.entries()) {
         const { read, lost, losses, due } = await one.next<Total>('read');
+        readByAny += read;
         expect(read + lost).toBe(due);
         if (at < 2) expect(due).toBe(count); // the third may have been overtaken by the last message
-        expect(read).toBeGreaterThan(0);
         if (at === 1) expect(losses).toBeGreaterThan(0);
       }
+      expect(readByAny).toBeGreaterThan(0); // one of them alone may have slept through it all
     }),
   );
 

@@ -26,9 +26,13 @@ export type AnyScenarioName =
 const LONG: readonly AnyScenarioName[] = [
   'mpsc: a producer is killed as it comes',
   'a reader that sleeps in the event loop, and its writer killed',
+  'two threads, across 2^31',
   'producer killed and succeeded, event loops',
   'broadcast: a late consumer, killed, event loops',
+  'broadcast: a name, killed as it comes to be kept for longer',
+  'resize: producer killed and succeeded, as it shrinks',
   'growth: a late consumer, killed',
+  'growth: consumers that sleep',
   'growth: a late consumer, from the oldest, when a third segment is wanted',
 ];
 

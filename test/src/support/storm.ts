@@ -11,7 +11,7 @@ import { pause } from './speech.ts';
 export const STORM_S: number = Number(process.env.MEMLANE_STORM ?? 2);
 
 /** Ends on each side, where there may be many: fewer in a short storm, which would be over before eight have begun. */
-export const CROWD: number = STORM_S < 10 ? 3 : 8;
+export const CROWD: number = STORM_S < 7 ? 3 : 8;
 
 /** Longest for one file, so that journals stay short and lives can be numbered. */
 const ROUND_S = 60;

@@ -20,7 +20,7 @@ export type AnyScenarioName =
   | WorkScenarioName;
 
 /**
- * Too long for every day, each beside another one in which the same happens to fewer, or in threads instead of event loops:
+ * Too long for every day, each beside another one with fewer actors, fewer steps, or in threads instead of event loops:
  * searched with MEMLANE_MODEL_BOUND, 0 for example. The mutants are looked for in them, too, and found soon.
  */
 const LONG: readonly AnyScenarioName[] = [
